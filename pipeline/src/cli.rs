@@ -1,0 +1,234 @@
+//! The command line of `ticketing-report`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use jiff::Timestamp;
+
+use crate::period::{self, NamedPeriod, PeriodError, PeriodId, ReportPeriod, ReportTimeZone};
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  ticketing-report                                     the running month, to ./reports and ./ticketing-report.xlsx
+  ticketing-report --period previous-month             the month before
+  ticketing-report --start-date 2025-01-01 --end-date 2025-01-31 --output report.xlsx
+
+Database: DATABASE_URL (postgres://user:password@host:5432/traindb or sqlite://file.sqlite), or DB_HOST (localhost),
+DB_PORT (5432), DB_NAME (traindb), DB_USER (postgres) and DB_PASSWORD; also from a file `.env`.
+
+Exit codes: 0 done or unchanged; 2 usage; 65 data that breaks a rule, damaged snapshot; 73 can't write; 75 try again;
+78 configuration; 130 and 143 interrupted; 1 anything else.";
+
+/// Turns the ticketing database into a month's Excel workbook and Parquet snapshot.
+#[derive(Debug, Parser)]
+#[command(name = "ticketing-report", version, args_conflicts_with_subcommands = true, after_help = REPORT_EXAMPLES)]
+pub struct Cli {
+    /// What to do instead of making a report.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// The period and its time zone.
+#[derive(Debug, Clone, Args)]
+pub struct PeriodArgs {
+    /// First day, YYYY-MM-DD, inclusive [default: the 1st of this month]
+    #[arg(long, value_name = "DATE")]
+    pub start_date: Option<String>,
+    /// Last day, YYYY-MM-DD, inclusive [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub end_date: Option<String>,
+    /// Instead of two dates: current-month, previous-month or YYYY-MM
+    #[arg(long, value_name = "PERIOD", conflicts_with_all = ["start_date", "end_date"])]
+    pub period: Option<String>,
+    /// Time zone whose midnights bound the days, an IANA name
+    #[arg(long, value_name = "ZONE", env = "REPORT_TIME_ZONE", default_value = "UTC")]
+    pub time_zone: String,
+}
+
+impl PeriodArgs {
+    /// The time zone and, seen from `now`, the days.
+    ///
+    /// # Errors
+    /// When a date, the month or the zone is wrong.
+    pub fn resolve(&self, now: Timestamp, default: NamedPeriod) -> Result<(ReportPeriod, ReportTimeZone), PeriodError> {
+        let zone: ReportTimeZone = self.time_zone.parse()?;
+        let today = zone.date_at(now);
+        if let Some(named) = &self.period {
+            return Ok((named.parse::<NamedPeriod>()?.resolve(today)?, zone));
+        }
+        if self.start_date.is_none() && self.end_date.is_none() {
+            return Ok((default.resolve(today)?, zone));
+        }
+        let or = |given: &Option<String>, name: &str, default| match given {
+            Some(text) => period::date(name, text),
+            None => Ok(default),
+        };
+        let first = or(&self.start_date, "--start-date", today.first_of_month())?;
+        let last = or(&self.end_date, "--end-date", today)?;
+        Ok((ReportPeriod::new(first, last, today)?, zone))
+    }
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// Folder that keeps every edition [default: ./reports]
+    #[arg(long, value_name = "STORE", env = "REPORT_STORE")]
+    pub store: Option<String>,
+}
+
+impl StoreArgs {
+    /// The store's address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.store.as_deref().filter(|store| !store.is_empty()).unwrap_or("./reports")
+    }
+}
+
+/// How a report is made.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// The days.
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Extra copy of the workbook [default: ticketing-report.xlsx, unless a store is named]
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Make a new edition even if the data hasn't changed
+    #[arg(long)]
+    pub force: bool,
+    /// End with 65 when no ticket was issued in the period
+    #[arg(long)]
+    pub fail_if_empty: bool,
+    /// Threads that write the sheet [default: as many as the CPU quota allows]
+    #[arg(long, value_name = "NUMBER", env = "REPORT_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Tell nothing but failures and the last line
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Number of the server's job that asks
+    #[arg(long, value_name = "NUMBER", env = "REPORT_JOB", hide = true)]
+    pub job: Option<u32>,
+}
+
+impl ReportArgs {
+    /// Where the extra copy goes: as asked, or to the default when neither it nor a store is named.
+    #[must_use]
+    pub fn output(&self) -> Option<PathBuf> {
+        let no_store = self.store.store.as_deref().is_none_or(str::is_empty);
+        self.output.clone().or_else(|| no_store.then(|| PathBuf::from("ticketing-report.xlsx")))
+    }
+
+    /// Threads that write the sheet.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.map_or_else(available_threads, usize::from)
+    }
+}
+
+/// Threads that this process may use at once.
+#[must_use]
+pub fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Everything but making a report.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a demo database, in SQLite or in an empty PostgreSQL
+    #[command(
+        after_help = "Example:\n  ticketing-report demo sqlite://demo.sqlite --tickets 20000 --from 2025-01 --months 12"
+    )]
+    Demo(DemoArgs),
+    /// Find out why a report is empty or failing
+    #[command(after_help = "Example:\n  ticketing-report check --period previous-month --store ./reports")]
+    Check(CheckArgs),
+    /// List the editions in the store
+    #[command(after_help = "Example:\n  ticketing-report list --store ./reports --json")]
+    List(ListArgs),
+    /// Make an edition's workbook again from its Parquet file, without a database
+    #[command(after_help = "Example:\n  ticketing-report render 2025-11 --edition 1 --output november.xlsx")]
+    Render(RenderArgs),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  ticketing-report completions bash > /etc/bash_completion.d/ticketing-report")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// How a demo database is made.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Where: sqlite://FILE or postgres://… [default: the database of the environment]
+    pub database: Option<String>,
+    /// Number of tickets: 100 to 10 million, in SQLite to one million
+    #[arg(long, default_value_t = 20_000)]
+    pub tickets: u64,
+    /// First month of sales, YYYY-MM [default: a year before this month]
+    #[arg(long, value_name = "MONTH")]
+    pub from: Option<String>,
+    /// Number of months
+    #[arg(long, default_value_t = 13)]
+    pub months: u32,
+    /// The same seed gives the same data
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Tell nothing but failures
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The days.
+    #[command(flatten)]
+    pub period: PeriodArgs,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Finish and mend what earlier runs left in the store
+    #[arg(long)]
+    pub repair: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to list.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print JSON: the manifests
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to render.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The period's id: YYYY-MM, or YYYY-MM-DD_to_YYYY-MM-DD
+    pub period: PeriodId,
+    /// The edition's number [default: the newest]
+    #[arg(long)]
+    pub edition: Option<u32>,
+    /// Where the workbook goes [default: its own name, here]
+    #[arg(long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Threads that write the sheet [default: as many as the CPU quota allows]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}

@@ -1,0 +1,224 @@
+//! What the report command does: parse, act, and say it in one last line.
+
+use std::{fs::File, io::Write as _};
+
+use clap::{CommandFactory, Parser};
+use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use jiff::{Timestamp, ToSpan};
+
+use crate::{
+    check::{State, check},
+    cli::{CheckArgs, Cli, Command, DemoArgs, ListArgs, RenderArgs, ReportArgs, available_threads},
+    config::DatabaseAddress,
+    demo::{self, DemoOptions},
+    error::Error,
+    interrupt,
+    manifest::Manifest,
+    output::Output,
+    period::{NamedPeriod, ReportTimeZone},
+    progress::{Event, Reporter},
+    render::render,
+    run::{ReportRequest, run_report},
+    source::PostgresSession,
+    store::Store,
+};
+
+/// Runs the command; gives its exit code.
+#[must_use]
+pub fn main() -> u8 {
+    if let Err(error) = read_dotenv() {
+        return fail(&Reporter::quiet(), &error);
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and the version are asked for, and go to stdout; what is wrong with the usage goes to stderr.
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    interrupt::watch();
+    let reporter = match &cli.command {
+        None if cli.report.quiet => Reporter::quiet(),
+        None => Reporter::for_stderr(),
+        Some(Command::Demo(args)) if !args.quiet => Reporter::for_stderr(),
+        Some(_) => Reporter::quiet(),
+    };
+    let done = match &cli.command {
+        None => report(&cli.report, &reporter),
+        Some(Command::Demo(args)) => make_demo(args, &reporter),
+        Some(Command::Check(args)) => return look(args, &reporter),
+        Some(Command::List(args)) => list(args),
+        Some(Command::Render(args)) => render_again(args),
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(*shell, &mut Cli::command(), "ticketing-report", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => fail(&reporter, &error),
+    }
+}
+
+fn fail(reporter: &Reporter, error: &Error) -> u8 {
+    let message = error.line();
+    reporter.tell(&Event::Failed { message: &message, code: error.exit_code() });
+    error.exit_code()
+}
+
+/// Prints a line for whoever reads stdout; that nobody does any more is no failure.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn read_dotenv() -> Result<(), Error> {
+    match dotenvy::dotenv() {
+        Ok(_) => Ok(()),
+        Err(error) if error.not_found() => Ok(()),
+        Err(error) => Err(Error::Config(crate::config::ConfigError::DotEnv(error.to_string()))),
+    }
+}
+
+fn database() -> Result<DatabaseAddress, Error> {
+    Ok(DatabaseAddress::from_variables(|name| std::env::var(name).ok())?)
+}
+
+fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
+    let (period, zone) = args.period.resolve(Timestamp::now(), NamedPeriod::CurrentMonth)?;
+    let request = ReportRequest {
+        period,
+        zone,
+        output: args.output(),
+        job: args.job,
+        force: args.force,
+        fail_if_empty: args.fail_if_empty,
+        threads: args.threads(),
+    };
+    let outcome = run_report(&request, &database()?, &Store::open(args.store.address())?, reporter)?;
+    let (rows, edition) = (outcome.manifest.rows, outcome.manifest.edition);
+    let what =
+        if outcome.unchanged { format!(", nothing has changed since edition {edition},") } else { String::new() };
+    say(&format!("{rows} rows{what} in {}", outcome.workbook));
+    Ok(())
+}
+
+fn make_demo(args: &DemoArgs, reporter: &Reporter) -> Result<(), Error> {
+    let address = args.database.as_deref().map_or_else(database, |url| Ok(DatabaseAddress::parse(url)?))?;
+    let this_month = ReportTimeZone::utc().date_at(Timestamp::now()).first_of_month();
+    let first_month = match &args.from {
+        Some(month) => crate::period::date("--from", &format!("{month}-01"))?,
+        None => this_month.checked_sub(1.year()).unwrap_or(this_month),
+    };
+    let sqlite = matches!(address, DatabaseAddress::Sqlite(_));
+    let options = DemoOptions { tickets: args.tickets, first_month, months: args.months, seed: args.seed };
+    let options = options.validated(sqlite)?;
+    let mut progress = |table: &str, rows: u64| {
+        reporter.tell(&Event::Progress { stage: table, rows, of: None, bytes: None });
+    };
+    let made = match &address {
+        DatabaseAddress::Sqlite(path) => demo::into_sqlite(path, &options, &mut progress)?,
+        DatabaseAddress::Postgres(url) => {
+            let mut session = PostgresSession::open(url, &address.to_string(), "ticketing-report-demo")?;
+            demo::into_postgres(session.client(), &options, &mut progress)?
+        }
+    };
+    say(&format!("{} tickets of {} bookings in {address}", made.tickets, made.bookings));
+    Ok(())
+}
+
+fn look(args: &CheckArgs, reporter: &Reporter) -> u8 {
+    let asked = args.period.resolve(Timestamp::now(), NamedPeriod::PreviousMonth).map_err(Error::from);
+    let ((period, zone), database) = match asked.and_then(|asked| Ok((asked, database()?))) {
+        Ok(asked) => asked,
+        Err(error) => return fail(reporter, &error),
+    };
+    let store = Store::open(args.store.address()).map_err(Error::from);
+    let findings = check(&database, period, &zone, store, args.repair);
+    if args.json {
+        say(&serde_json::to_string_pretty(&findings).unwrap_or_default());
+    } else {
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        table.set_header(["", "What", "Found"]);
+        for finding in &findings {
+            let mark = match finding.state {
+                State::Ok => "ok",
+                State::Warning => "warning",
+                State::Failed => "FAILED",
+            };
+            table.add_row([mark, &finding.subject, &finding.detail]);
+        }
+        say(&table.to_string());
+    }
+    findings.iter().map(|finding| finding.exit_code).find(|&code| code != 0).unwrap_or(0)
+}
+
+fn in_runtime<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::System(format!("no runtime: {e}")))?;
+    runtime.block_on(work)
+}
+
+fn list(args: &ListArgs) -> Result<(), Error> {
+    let store = Store::open(args.store.address())?;
+    let manifests: Vec<Manifest> = in_runtime(async {
+        let mut manifests = Vec::new();
+        for period in store.periods().await? {
+            for number in store.numbers(period).await? {
+                manifests.push(store.manifest(period, number).await?);
+            }
+        }
+        Ok(manifests)
+    })?;
+    if args.json {
+        say(&serde_json::to_string_pretty(&manifests).unwrap_or_default());
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+        "Period",
+        "Edition",
+        "Tickets",
+        "Sales",
+        "Cut (UTC)",
+        "Workbook",
+    ]);
+    for (i, manifest) in manifests.iter().enumerate() {
+        let sales = manifest.tables.get("tickets").map(|tickets| &tickets.totals).into_iter().flatten();
+        let sales: Vec<_> = sales.map(|(currency, total)| format!("{} {currency}", total.amount)).collect();
+        let newest = manifests.get(i + 1).is_none_or(|next| next.period != manifest.period);
+        let workbook = if newest { &manifest.workbook.name } else { &manifest.workbook.edition_name };
+        table.add_row([
+            format!("{}{}", manifest.period, if manifest.provisional { " (provisional)" } else { "" }),
+            manifest.edition.to_string(),
+            manifest.rows.to_string(),
+            sales.join("\n"),
+            manifest.cut.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+            workbook.clone(),
+        ]);
+    }
+    say(&table.to_string());
+    Ok(())
+}
+
+fn render_again(args: &RenderArgs) -> Result<(), Error> {
+    let store = Store::open(args.store.address())?;
+    in_runtime(async {
+        let number = match args.edition {
+            Some(number) => number,
+            None => store.newest(args.period).await?.map_or(1, |newest| newest.edition),
+        };
+        let manifest = store.manifest(args.period, number).await?;
+        let default = manifest.workbook.name.clone().into();
+        let output = Output::prepare(args.output.as_ref().unwrap_or(&default))?;
+        let file: File = output.file()?;
+        let threads = args.threads.map_or_else(available_threads, usize::from);
+        render(&store, &manifest, file, threads).await?;
+        let path = output.place()?;
+        say(&format!("{} rows in {}", manifest.rows, path.display()));
+        Ok(())
+    })
+}

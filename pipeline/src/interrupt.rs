@@ -1,0 +1,102 @@
+//! Ctrl-C and SIGTERM: end within two seconds, leave nothing behind.
+//!
+//! A run registers what must be undone while it lasts. On a signal our backends in the database are ended, half-made
+//! files are removed, and the process exits with 128 and the signal's number. What a run has already committed stays:
+//! the next one finishes its names.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Mutex, PoisonError, mpsc},
+    time::Duration,
+};
+
+use url::Url;
+
+use crate::source::cancel_backends;
+
+/// How long the database may take to end our backends.
+const CANCEL_WITHIN: Duration = Duration::from_millis(1200);
+
+static UNDO: Mutex<Undo> = Mutex::new(Undo { paths: Vec::new(), backends: None });
+
+#[derive(Default)]
+struct Undo {
+    paths: Vec<PathBuf>,
+    backends: Option<(Url, String, String)>,
+}
+
+/// A half-made file or folder that is removed when this goes out of scope, or when a signal ends the process.
+#[derive(Debug)]
+pub struct HalfMade(PathBuf);
+
+impl HalfMade {
+    /// Registers a path that may or may not exist yet.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        UNDO.lock().unwrap_or_else(PoisonError::into_inner).paths.push(path.clone());
+        Self(path)
+    }
+}
+
+impl Drop for HalfMade {
+    fn drop(&mut self) {
+        remove(&self.0);
+        UNDO.lock().unwrap_or_else(PoisonError::into_inner).paths.retain(|path| *path != self.0);
+    }
+}
+
+fn remove(path: &PathBuf) {
+    // What isn't there needs no removing, and nobody could mend what can't be removed now.
+    let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+/// Registers the connections that this run opens in a PostgreSQL server.
+pub fn backends(url: &Url, address: &str, name: &str) {
+    UNDO.lock().unwrap_or_else(PoisonError::into_inner).backends =
+        Some((url.clone(), address.to_owned(), name.to_owned()));
+}
+
+/// Watches for signals, from a thread of its own.
+pub fn watch() {
+    std::thread::spawn(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let code = runtime.block_on(signal());
+        undo();
+        std::process::exit(code);
+    });
+}
+
+#[cfg(unix)]
+async fn signal() -> i32 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 143,
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> i32 {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => 130,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+fn undo() {
+    let undo = std::mem::take(&mut *UNDO.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some((url, address, name)) = undo.backends {
+        let (done, cancelled) = mpsc::channel();
+        std::thread::spawn(move || {
+            let _ = done.send(cancel_backends(&url, &address, &name));
+        });
+        // A server that doesn't answer notices the closed connections by itself, later.
+        let _ = cancelled.recv_timeout(CANCEL_WITHIN);
+    }
+    undo.paths.iter().for_each(remove);
+}

@@ -1,0 +1,44 @@
+//! From a ticketing database to a month's Parquet snapshot and Excel workbook.
+//!
+//! Modules in the order in which data flows. Without the feature `engine` only those remain that a server needs to
+//! list and serve what runs have made.
+
+pub mod columns;
+pub mod config;
+pub mod manifest;
+pub mod period;
+pub mod publish;
+pub mod store;
+
+#[cfg(feature = "engine")]
+pub mod changes;
+#[cfg(feature = "engine")]
+pub mod check;
+#[cfg(feature = "engine")]
+pub mod cli;
+#[cfg(feature = "engine")]
+pub mod command;
+#[cfg(feature = "engine")]
+pub mod demo;
+#[cfg(feature = "engine")]
+pub mod digest;
+#[cfg(feature = "engine")]
+pub mod error;
+#[cfg(feature = "engine")]
+pub mod interrupt;
+#[cfg(feature = "engine")]
+pub mod output;
+#[cfg(feature = "engine")]
+pub mod progress;
+#[cfg(feature = "engine")]
+pub mod render;
+#[cfg(feature = "engine")]
+pub mod run;
+#[cfg(feature = "engine")]
+pub mod snapshot;
+#[cfg(feature = "engine")]
+pub mod source;
+#[cfg(feature = "engine")]
+pub mod totals;
+#[cfg(feature = "engine")]
+pub mod workbook;

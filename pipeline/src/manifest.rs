@@ -1,0 +1,179 @@
+//! The manifest: what an edition is, what it holds and how it came about. What no manifest names doesn't exist.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::period::{PeriodId, ReportTimeZone};
+
+/// An amount in minor units (cents), written as a decimal with two places, for example `"-12.05"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Money(pub i128);
+
+impl std::fmt::Display for Money {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let minor = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:02}", minor / 100, minor % 100)
+    }
+}
+
+/// The text is no amount with two decimals.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no amount with two decimals")]
+pub struct NotMoney(String);
+
+impl TryFrom<String> for Money {
+    type Error = NotMoney;
+
+    fn try_from(text: String) -> Result<Self, NotMoney> {
+        let digits = text.strip_prefix('-').unwrap_or(&text);
+        let minor = digits.split_once('.').and_then(|(whole, cents)| {
+            let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+            if cents.len() != 2 || !plain(whole) || !plain(cents) {
+                return None;
+            }
+            whole.parse::<i128>().ok()?.checked_mul(100)?.checked_add(cents.parse().ok()?)
+        });
+        let sign = if text.starts_with('-') { -1 } else { 1 };
+        minor.map(|minor| Self(sign * minor)).ok_or(NotMoney(text))
+    }
+}
+
+impl From<Money> for String {
+    fn from(money: Money) -> Self {
+        money.to_string()
+    }
+}
+
+/// Rows and money of one table in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Total {
+    /// Number of rows.
+    pub rows: u64,
+    /// Sum of the table's amount column over them.
+    pub amount: Money,
+}
+
+/// A table's totals by currency code; rows without a currency stand under the empty code.
+pub type Totals = BTreeMap<String, Total>;
+
+/// One Parquet file of an edition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFile {
+    /// Number of rows.
+    pub rows: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Digest of the rows in their order, whatever the file's encoding, in hexadecimal.
+    pub digest: String,
+    /// Control totals per currency; they agreed with the database's own sums in the same cut.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totals: Totals,
+}
+
+/// The workbook of an edition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkbookFile {
+    /// Its name on the store's root while this is the newest edition of that name.
+    pub name: String,
+    /// Its name on the store's root once a newer edition has taken the plain one.
+    pub edition_name: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The moment whose committed data, and nothing else, an edition shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The database's clock when the cut was made.
+    pub at: Timestamp,
+    /// PostgreSQL's name for the exported snapshot; empty for other databases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+}
+
+/// How an edition's tickets differ from the previous edition's, by key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Changes {
+    /// The edition compared with.
+    pub edition: u32,
+    /// Tickets that are new.
+    pub added: u64,
+    /// Tickets that are gone.
+    pub removed: u64,
+    /// Tickets that differ in any column.
+    pub changed: u64,
+}
+
+/// How a run went. Never part of the workbook, whose bytes must not depend on it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunFigures {
+    /// Seconds of wall time by stage.
+    pub seconds: BTreeMap<String, f64>,
+    /// Greatest resident memory of the process in bytes, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
+}
+
+/// An edition: immutable, numbered, and complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The period's identity.
+    pub period: PeriodId,
+    /// The edition's number within the period; the first is 1.
+    pub edition: u32,
+    /// Whether the period wasn't over at the cut.
+    pub provisional: bool,
+    /// The report's time zone.
+    pub time_zone: ReportTimeZone,
+    /// The cut.
+    pub cut: Cut,
+    /// When the edition was made.
+    pub created_at: Timestamp,
+    /// [`crate::columns::SCHEMA_VERSION`] of the program that made it.
+    pub schema_version: u32,
+    /// Version of the program, with its git revision where that was known.
+    pub program: String,
+    /// The database, without its password.
+    pub source: String,
+    /// SHA-256 of the SQL that was run, in hexadecimal.
+    pub sql_sha256: String,
+    /// Digest over all tables' rows and the schema version: equal data, equal digest.
+    pub digest: String,
+    /// Number of tickets.
+    pub rows: u64,
+    /// The Parquet files by table.
+    pub tables: BTreeMap<String, TableFile>,
+    /// The workbook.
+    pub workbook: WorkbookFile,
+    /// Whatever a reader of the numbers should know.
+    pub warnings: Vec<String>,
+    /// How the tickets differ from the previous edition's; empty for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
+    /// How the run went.
+    pub run: RunFigures,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_written_and_read_to_the_cent() {
+        for (minor, text) in [(0, "0.00"), (5, "0.05"), (-5, "-0.05"), (123_456, "1234.56"), (-100, "-1.00")] {
+            assert_eq!(Money(minor).to_string(), text);
+            assert_eq!(Money::try_from(text.to_owned()).unwrap(), Money(minor));
+        }
+        for wrong in ["", "1", "1.5", "1.500", "--1.00", "1.-5", "+1.00", "NaN", ".00"] {
+            assert!(Money::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+}

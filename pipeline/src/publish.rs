@@ -1,0 +1,239 @@
+//! How an edition becomes visible: one run at a time claims the next number, moves its finished files in, and creates
+//! the manifest, which is the commit point. Everything after that only makes names follow the manifest, so a crash
+//! leaves work for [`settle`] and never a contradiction.
+//!
+//! A claim is never taken over. The number of a run that died holding one is skipped once the claim has expired, so a
+//! run that was merely asleep can't mix its files with another's.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    columns::TABLES,
+    manifest::Manifest,
+    period::PeriodId,
+    store::{Place, Store, StoreError},
+};
+
+/// How long a run may hold a number before others pass it by. Publishing takes milliseconds on a folder.
+const CLAIM_LASTS: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often a run looks whether the one before it has finished.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ClaimNote {
+    owner: String,
+    expires: Timestamp,
+}
+
+/// A number that this run alone may publish.
+#[derive(Debug)]
+pub struct Claim {
+    period: PeriodId,
+    number: u32,
+    expires: Timestamp,
+}
+
+/// What came of asking for the next number.
+#[derive(Debug)]
+pub enum Turn {
+    /// The number is ours; the manifest is that of the edition before it, if there is one.
+    Ours(Claim, Option<Box<Manifest>>),
+    /// The newest edition holds the same data already.
+    Unchanged(Box<Manifest>),
+}
+
+impl Claim {
+    /// The edition's number.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Gives the number back unused.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn release(self, store: &Store) -> Result<(), StoreError> {
+        store.remove(Place::Claim(self.period, self.number)).await
+    }
+}
+
+/// Asks for the next number of a period, waiting for a run that is publishing just now. With `digest`, an edition that
+/// holds the same data ends the wait.
+///
+/// # Errors
+/// When the store fails.
+pub async fn next_turn(store: &Store, period: PeriodId, owner: &str, digest: Option<&str>) -> Result<Turn, StoreError> {
+    loop {
+        let newest = store.newest(period).await?;
+        if let Some(manifest) = same_data(newest, digest) {
+            return Ok(Turn::Unchanged(Box::new(manifest)));
+        }
+        let published = store.numbers(period).await?.last().copied().unwrap_or(0);
+        let claimed = store.claims(period).await?.last().copied().unwrap_or(0);
+        if claimed > published && is_live(store, period, claimed).await? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            continue;
+        }
+        let number = published.max(claimed) + 1;
+        let expires = Timestamp::now() + CLAIM_LASTS;
+        let note = serde_json::to_vec(&ClaimNote { owner: owner.to_owned(), expires }).unwrap_or_default();
+        if !store.create(Place::Claim(period, number), note).await? {
+            continue;
+        }
+        let claim = Claim { period, number, expires };
+        // Somebody may have published between our look and our claim: look once more, now that nobody else can.
+        let newest = store.newest(period).await?;
+        if newest.as_ref().is_some_and(|manifest| manifest.edition >= number) {
+            claim.release(store).await?;
+        } else if let Some(manifest) = same_data(newest.clone(), digest) {
+            claim.release(store).await?;
+            return Ok(Turn::Unchanged(Box::new(manifest)));
+        } else {
+            return Ok(Turn::Ours(claim, newest.map(Box::new)));
+        }
+    }
+}
+
+fn same_data(newest: Option<Manifest>, digest: Option<&str>) -> Option<Manifest> {
+    newest.filter(|manifest| digest == Some(manifest.digest.as_str()))
+}
+
+async fn is_live(store: &Store, period: PeriodId, number: u32) -> Result<bool, StoreError> {
+    let Some(bytes) = store.read(Place::Claim(period, number)).await? else { return Ok(false) };
+    // A note that is still being written counts as live; one that stays unreadable is passed by like a dead one, but
+    // only by its age.
+    match serde_json::from_slice::<ClaimNote>(&bytes) {
+        Ok(note) => Ok(note.expires > Timestamp::now()),
+        Err(_) => store.is_younger(Place::Claim(period, number), CLAIM_LASTS).await,
+    }
+}
+
+/// Commits an edition: moves the files that `run` staged under their tables' names and as `workbook.xlsx`, then creates
+/// the manifest.
+///
+/// # Errors
+/// When the store fails, or the claim ran out meanwhile. Nothing is visible then.
+pub async fn commit(store: &Store, run: &str, claim: Claim, manifest: &Manifest) -> Result<(), StoreError> {
+    let (period, number) = (claim.period, claim.number);
+    for table in TABLES {
+        let file = format!("{}.parquet", table.name);
+        store.rename(Place::Staging(run, &file), Place::Table(period, number, table.name)).await?;
+    }
+    store.rename(Place::Staging(run, "workbook.xlsx"), Place::PendingWorkbook(period, number)).await?;
+    let bytes = serde_json::to_vec_pretty(manifest)
+        .map_err(|e| StoreError::Manifest { place: format!("{period}/{number}"), reason: e.to_string() })?;
+    if claim.expires <= Timestamp::now() || !store.create(Place::Manifest(period, number), bytes).await? {
+        return Err(StoreError::Busy { period, number });
+    }
+    claim.release(store).await
+}
+
+/// Makes the names that people and globs use follow the period's manifests: the workbooks on the root and, for a
+/// month, the files under `snapshots/`. Does nothing where they do already. Gives back a warning for each workbook
+/// whose name somebody holds open; the next run tries again.
+///
+/// # Errors
+/// When the store fails.
+pub async fn settle(store: &Store, run: &str, period: PeriodId) -> Result<Vec<String>, StoreError> {
+    let numbers = store.numbers(period).await?;
+    let Some(&newest) = numbers.last() else { return Ok(Vec::new()) };
+    let mut warnings = Vec::new();
+    for &number in &numbers {
+        if store.size(Place::PendingWorkbook(period, number)).await?.is_some() {
+            if let Err(error) = name_workbook(store, run, period, number, &numbers).await {
+                warnings.push(format!(
+                    "the workbook of edition {number} waits for its name, which can't be replaced now ({error}): \
+                     close it in Excel, and the next run will name it; until then it is at {}",
+                    store.show(Place::PendingWorkbook(period, number)),
+                ));
+            }
+        }
+    }
+    let marker = newest.to_string().into_bytes();
+    if period.month().is_some() && store.read(Place::Shown(period)).await?.is_none_or(|shown| shown != marker) {
+        show_tables(store, run, period, newest).await?;
+        store.write(Place::Shown(period), marker).await?;
+    }
+    Ok(warnings)
+}
+
+/// Puts the Parquet files of an edition where globs over `snapshots/` find them.
+///
+/// # Errors
+/// When the store fails.
+pub async fn show_tables(store: &Store, run: &str, period: PeriodId, number: u32) -> Result<(), StoreError> {
+    for table in TABLES {
+        let staged = format!("latest-{}.parquet", table.name);
+        store
+            .duplicate(
+                Place::Table(period, number, table.name),
+                Place::Staging(run, &staged),
+                Place::Latest(table.name, period),
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+/// Gives one edition's workbook its name on the root, and the one that held the name its edition's name first.
+async fn name_workbook(
+    store: &Store,
+    run: &str,
+    period: PeriodId,
+    number: u32,
+    numbers: &[u32],
+) -> Result<(), StoreError> {
+    let pending = Place::PendingWorkbook(period, number);
+    let workbook = store.manifest(period, number).await?.workbook;
+    for &newer in numbers.iter().filter(|&&n| n > number) {
+        if store.manifest(period, newer).await?.workbook.name == workbook.name {
+            return store.rename(pending, Place::Workbook(&workbook.edition_name)).await;
+        }
+    }
+    let plain = Place::Workbook(&workbook.name);
+    if let Some(size) = store.size(plain).await? {
+        for &older in numbers.iter().rev().filter(|&&n| n < number) {
+            let holder = store.manifest(period, older).await?.workbook;
+            let waits = store.size(Place::PendingWorkbook(period, older)).await?.is_some();
+            if holder.name != workbook.name || waits {
+                continue;
+            }
+            let kept = Place::Workbook(&holder.edition_name);
+            if holder.size == size && store.size(kept).await?.is_none() {
+                store.duplicate(plain, Place::Staging(run, "kept.xlsx"), kept).await?;
+            }
+            break;
+        }
+    }
+    store.rename(pending, plain).await
+}
+
+/// Where an edition's workbook is now: under its plain name while it is the newest of that name, else under its
+/// edition's name, or not named yet.
+///
+/// # Errors
+/// When the store fails.
+pub async fn find_workbook(store: &Store, manifest: &Manifest) -> Result<Option<String>, StoreError> {
+    let (period, number) = (manifest.period, manifest.edition);
+    let pending = Place::PendingWorkbook(period, number);
+    if store.size(pending).await?.is_some() {
+        return Ok(Some(pending.path().to_string()));
+    }
+    let kept = Place::Workbook(&manifest.workbook.edition_name);
+    if store.size(kept).await?.is_some() {
+        return Ok(Some(kept.path().to_string()));
+    }
+    for newer in store.numbers(period).await?.into_iter().filter(|&n| n > number) {
+        let waits = store.size(Place::PendingWorkbook(period, newer)).await?.is_some();
+        if !waits && store.manifest(period, newer).await?.workbook.name == manifest.workbook.name {
+            return Ok(None);
+        }
+    }
+    let plain = Place::Workbook(&manifest.workbook.name);
+    Ok((store.size(plain).await? == Some(manifest.workbook.size)).then(|| plain.path().to_string()))
+}

@@ -1,0 +1,67 @@
+//! An edition's workbook again, from its Parquet file and manifest, without a database.
+
+use std::fs::File;
+
+use crate::{
+    columns::TICKETS,
+    error::Error,
+    manifest::Manifest,
+    publish::settle,
+    snapshot::{self, SnapshotError},
+    store::{HashedFile, Place, Store, StoreError},
+    workbook::{self, Layout, WorkbookError},
+};
+
+/// Writes an edition's workbook to a file. The build that made the edition gives the same bytes again. Gives the file's
+/// size and SHA-256.
+///
+/// # Errors
+/// When the snapshot isn't the one that the manifest names, or can't be read, or the file can't be written.
+pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usize) -> Result<(u64, String), Error> {
+    let place = Place::Table(manifest.period, manifest.edition, TICKETS.name);
+    let expected = manifest.tables.get(TICKETS.name).map(|table| table.sha256.clone()).unwrap_or_default();
+    let found = store.sha256(place).await?;
+    if found != expected {
+        return Err(StoreError::Damaged { place: place.path().to_string(), found, expected }.into());
+    }
+    let path = store.file(place);
+    let tickets = File::open(&path).map_err(|e| StoreError::file(&path, &e))?;
+    let (_, batches) = snapshot::read(&TICKETS, tickets)?;
+    let mut damage: Option<SnapshotError> = None;
+    let batches = batches.map_while(|batch| match batch {
+        Ok(batch) => Some(batch),
+        Err(error) => {
+            damage = Some(error);
+            None
+        }
+    });
+    let mut file = HashedFile::new(file);
+    let written = workbook::write(&mut file, &Layout::of(manifest)?, threads, batches, |_| Some(manifest.clone()));
+    if let Some(damage) = damage {
+        return Err(damage.into());
+    }
+    written?;
+    Ok(file.finish().map_err(WorkbookError::Write)?)
+}
+
+/// Makes the workbook of a period's newest edition again if it is gone, and gives it its name. Says what was done.
+///
+/// # Errors
+/// When it can't be made, or this version of the program makes other bytes than the manifest names.
+pub async fn restore_workbook(store: &Store, run: &str, manifest: &Manifest, threads: usize) -> Result<String, Error> {
+    let staged = Place::Staging(run, "restored.xlsx");
+    let path = store.staging(run)?.join("restored.xlsx");
+    let file = File::create(&path).map_err(|e| StoreError::file(&path, &e))?;
+    let (_, sha256) = render(store, manifest, file, threads).await?;
+    let name = &manifest.workbook.name;
+    if sha256 != manifest.workbook.sha256 {
+        let program = &manifest.program;
+        return Err(Error::System(format!(
+            "`{name}` is missing, and only {program}, which made it, can make the same bytes again: use that version, \
+             or make a new edition with --force"
+        )));
+    }
+    store.rename(staged, Place::PendingWorkbook(manifest.period, manifest.edition)).await?;
+    settle(store, run, manifest.period).await?;
+    Ok(format!("`{name}` was missing and has been made again from its snapshot"))
+}

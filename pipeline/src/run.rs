@@ -1,0 +1,455 @@
+//! A report from beginning to end: the stages in order.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Instant,
+};
+
+use arrow::record_batch::RecordBatch;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    changes,
+    columns::{BOOKINGS, PAYMENTS, REFUNDS, SCHEMA_VERSION, TABLES, TICKETS, TRIPS, Table},
+    config::DatabaseAddress,
+    digest,
+    error::Error,
+    interrupt::{self, HalfMade},
+    manifest::{Changes, Manifest, RunFigures, TableFile, Totals, WorkbookFile},
+    output::Output,
+    period::{PeriodId, ReportPeriod, ReportTimeZone},
+    progress::{Event, Reporter},
+    publish::{self, Turn},
+    render::restore_workbook,
+    snapshot::{self, Provenance, SnapshotError, TableWriter},
+    source::{self, Cut, SourceError},
+    store::{HashedFile, Place, Store, StoreError},
+    workbook::{self, Layout, WorkbookError},
+};
+
+/// Batches that wait between two stages: enough to keep both busy, few enough to stay flat in memory.
+const WAITING_BATCHES: usize = 8;
+
+/// Bytes that a ticket takes in a workbook and a snapshot together, where no earlier edition tells.
+const TYPICAL_TICKET_BYTES: u64 = 450;
+
+/// The program's name and version, with the revision it was built from where the build says it.
+#[must_use]
+pub fn program() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match option_env!("REPORT_GIT_REVISION").filter(|revision| !revision.is_empty()) {
+        Some(revision) => format!("ticketing-report {version} ({revision})"),
+        None => format!("ticketing-report {version}"),
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct ReportRequest {
+    /// The days.
+    pub period: ReportPeriod,
+    /// Where they begin and end.
+    pub zone: ReportTimeZone,
+    /// An extra copy of the workbook.
+    pub output: Option<PathBuf>,
+    /// The number of the server's job that asked, which the workbook of a range carries in its name.
+    pub job: Option<u32>,
+    /// Whether to make an edition even of data that hasn't changed.
+    pub force: bool,
+    /// Whether a period without tickets is a failure.
+    pub fail_if_empty: bool,
+    /// Threads that format and deflate rows.
+    pub threads: usize,
+}
+
+/// What a run has come to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The edition, new or unchanged.
+    pub manifest: Manifest,
+    /// Whether the newest edition holds the same data already.
+    pub unchanged: bool,
+    /// Where the workbook is: the extra copy if one was asked for, else the one in the store.
+    pub workbook: String,
+    /// What went not quite as it should, after the edition was published.
+    pub warnings: Vec<String>,
+}
+
+/// How a run ended, as the store remembers it.
+#[derive(Debug, Serialize)]
+struct RunRecord<'a> {
+    run: &'a str,
+    first: String,
+    last: String,
+    time_zone: &'a str,
+    began: Timestamp,
+    ended: Timestamp,
+    outcome: &'a str,
+    exit_code: u8,
+    period: Option<PeriodId>,
+    edition: Option<u32>,
+    rows: Option<u64>,
+    report: Option<&'a str>,
+    message: Option<String>,
+}
+
+/// Makes a report: pulls one cut of the database into a snapshot and a workbook at once, and publishes both as the
+/// period's next edition unless the newest one holds the same data.
+///
+/// # Errors
+/// When any stage fails. Everything earlier stays as it was then.
+pub fn run_report(
+    request: &ReportRequest,
+    database: &DatabaseAddress,
+    store: &Store,
+    reporter: &Reporter,
+) -> Result<Outcome, Error> {
+    let began = Timestamp::now();
+    let run = run_id(request, began);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::System(format!("no runtime: {e}")))?;
+    let result = Run { id: &run, request, database, store, reporter, runtime: &runtime, began: Instant::now() }.make();
+    let (outcome, exit_code, made) = match &result {
+        Ok(outcome) if outcome.unchanged => ("unchanged", 0, Some(outcome)),
+        Ok(outcome) => ("published", 0, Some(outcome)),
+        Err(error) => ("failed", error.exit_code(), None),
+    };
+    let record = RunRecord {
+        run: &run,
+        first: request.period.first().to_string(),
+        last: request.period.last().to_string(),
+        time_zone: request.zone.name(),
+        began,
+        ended: Timestamp::now(),
+        outcome,
+        exit_code,
+        period: made.map(|o| o.manifest.period),
+        edition: made.map(|o| o.manifest.edition),
+        rows: made.map(|o| o.manifest.rows),
+        report: made.map(|o| o.manifest.workbook.name.as_str()),
+        message: result.as_ref().err().map(Error::line),
+    };
+    // The record is for lists of runs; that it can't be written must not hide how the run itself ended.
+    if let Ok(bytes) = serde_json::to_vec_pretty(&record) {
+        let _ = runtime.block_on(store.write(Place::Run(&run), bytes));
+    }
+    result
+}
+
+/// The id under which the store and the database know a run.
+fn run_id(request: &ReportRequest, began: Timestamp) -> String {
+    let random = u32::from_le_bytes(*uuid::Uuid::new_v4().as_bytes().first_chunk().unwrap_or(&[0; 4]));
+    match request.job {
+        Some(job) => format!("ticketing-report-{job}"),
+        None => format!("{}-{random:08x}", began.strftime("%Y%m%dT%H%M%SZ")),
+    }
+}
+
+struct Run<'a> {
+    id: &'a str,
+    request: &'a ReportRequest,
+    database: &'a DatabaseAddress,
+    store: &'a Store,
+    reporter: &'a Reporter,
+    runtime: &'a tokio::runtime::Runtime,
+    began: Instant,
+}
+
+/// What the pull gives: each table's file, and the seconds each took.
+struct Pulled {
+    tables: BTreeMap<String, TableFile>,
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Run<'_> {
+    fn make(&self) -> Result<Outcome, Error> {
+        let request = self.request;
+        self.reporter.tell(&Event::Started {
+            run: self.id,
+            first: request.period.first().to_string(),
+            last: request.period.last().to_string(),
+            source: self.database.to_string(),
+            store: self.store.address(),
+        });
+        let output = request.output.as_deref().map(Output::prepare).transpose()?;
+        let staging = self.store.staging(self.id)?;
+        let _half_made = HalfMade::new(staging.clone());
+
+        let bounds = request.period.bounds(&request.zone)?;
+        let name = format!("ticketing-report-{}", self.id);
+        if let DatabaseAddress::Postgres(url) = self.database {
+            interrupt::backends(url, &self.database.to_string(), &name);
+        }
+        let cut = source::open(self.database, bounds.0, bounds.1, &name, &staging)?;
+        let rows = cut.count()?;
+        if rows == 0 && request.fail_if_empty {
+            return Err(Error::Empty(request.period.to_string()));
+        }
+        let period = request.period.id(&request.zone, cut.cut().at)?;
+        self.room_for(period, rows)?;
+
+        let layout = Layout { rows, zone: request.zone.clone(), bounds, created: cut.cut().at };
+        let workbook_path = staging.join("workbook.xlsx");
+        let workbook = create(&workbook_path)?;
+        thread::scope(|scope| {
+            let (to_sheet, sheet_batches) = bounded::<RecordBatch>(WAITING_BATCHES);
+            let (send_warnings, warnings) = bounded(1);
+            let (send_manifest, manifest) = bounded::<Manifest>(1);
+            let layout = &layout;
+            let sheet = scope.spawn(move || {
+                let mut file = HashedFile::new(workbook);
+                workbook::write(&mut file, layout, request.threads, sheet_batches, |cut_texts| {
+                    send_warnings.send(cut_texts).ok()?;
+                    manifest.recv().ok()
+                })?;
+                file.finish().map_err(WorkbookError::Write)
+            });
+            let pulled = match self.pull(&*cut, rows, &staging, to_sheet) {
+                Ok(pulled) => pulled,
+                Err(error) => {
+                    // A sheet that can't be written ends the pull too, but is the better thing to say.
+                    drop(send_manifest);
+                    let sheet = join(sheet)?;
+                    return Err(sheet
+                        .err()
+                        .filter(|e| matches!(e, WorkbookError::Write(_)))
+                        .map_or(error, Error::from));
+                }
+            };
+            let Ok(mut warnings) = warnings.recv() else {
+                return Err(join(sheet)?.err().unwrap_or(WorkbookError::Abandoned).into());
+            };
+            if rows == 0 {
+                warnings.push(format!("no ticket was issued from {}", request.period));
+            }
+            let digest =
+                digest::of_snapshot(TABLES.iter().filter_map(|t| Some(pulled.tables.get(t.name)?.digest.as_str())));
+            let (claim, previous) = match self.turn(period, &digest)? {
+                Turn::Unchanged(newest) => return self.unchanged(*newest, output),
+                Turn::Ours(claim, previous) => (claim, previous),
+            };
+            let mut edition = self.manifest(period, claim.number(), &*cut, digest, pulled, warnings);
+            edition.changes = previous.as_deref().map(|previous| self.changes(previous, &staging)).transpose()?;
+            // Nobody takes it only if the sheet's thread has failed, which joining it tells.
+            let _ = send_manifest.send(edition.clone());
+            let (size, sha256) = join(sheet)??;
+            (edition.workbook.size, edition.workbook.sha256) = (size, sha256);
+            edition.run.seconds.insert("total".to_owned(), self.began.elapsed().as_secs_f64());
+            edition.run.peak_memory = peak_memory();
+            self.finished("workbook", rows, Some(size), self.began);
+            self.runtime.block_on(publish::commit(self.store, self.id, claim, &edition))?;
+            self.show(edition, output, false)
+        })
+    }
+
+    /// Refuses early what would fill the store.
+    fn room_for(&self, period: PeriodId, rows: u64) -> Result<(), Error> {
+        let last = self.runtime.block_on(self.store.newest(period)).ok().flatten();
+        let per_ticket = last.filter(|last| last.rows > 0).map_or(TYPICAL_TICKET_BYTES, |last| {
+            (last.tables.values().map(|t| t.size).sum::<u64>() + last.workbook.size) / last.rows + 1
+        });
+        let needed = rows * per_ticket + 1_048_576;
+        match self.store.room() {
+            Some(free) if free < needed => {
+                Err(StoreError::Full { free: free / 1_048_576, needed: needed / 1_048_576 + 1 }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads all tables from the cut into their files, the tickets to the sheet as well, and sees that they agree with
+    /// the database's own sums.
+    fn pull(&self, cut: &dyn Cut, rows: u64, staging: &Path, to_sheet: Sender<RecordBatch>) -> Result<Pulled, Error> {
+        let provenance: Provenance = vec![
+            ("source", self.database.to_string()),
+            ("period", self.request.period.to_string()),
+            ("time_zone", self.request.zone.name().to_owned()),
+            ("cut", cut.cut().at.to_string()),
+            ("program", program()),
+        ];
+        let provenance = &provenance;
+        let mut pulled = Pulled { tables: BTreeMap::new(), seconds: BTreeMap::new() };
+        let controls = thread::scope(|scope| {
+            let controls = scope.spawn(|| cut.controls());
+            let others = scope.spawn(move || {
+                [&BOOKINGS, &PAYMENTS, &REFUNDS, &TRIPS].map(|table| {
+                    let began = Instant::now();
+                    let file = self.pull_table(cut, table, None, staging, provenance, None)?;
+                    Ok::<_, Error>((table.name, file, began.elapsed().as_secs_f64()))
+                })
+            });
+            let began = Instant::now();
+            let tickets = self.pull_table(cut, &TICKETS, Some(rows), staging, provenance, Some(to_sheet))?;
+            pulled.tables.insert(TICKETS.name.to_owned(), tickets);
+            pulled.seconds.insert(TICKETS.name.to_owned(), began.elapsed().as_secs_f64());
+            for other in join(others)? {
+                let (name, file, seconds) = other?;
+                pulled.tables.insert(name.to_owned(), file);
+                pulled.seconds.insert(name.to_owned(), seconds);
+            }
+            Ok::<_, Error>(join(controls)??)
+        })?;
+        agree(&pulled.tables, &controls)?;
+        Ok(pulled)
+    }
+
+    fn pull_table(
+        &self,
+        cut: &dyn Cut,
+        table: &'static Table,
+        of: Option<u64>,
+        staging: &Path,
+        provenance: &Provenance,
+        to_sheet: Option<Sender<RecordBatch>>,
+    ) -> Result<TableFile, Error> {
+        let began = Instant::now();
+        let mut writer =
+            TableWriter::new(table, create(&staging.join(format!("{}.parquet", table.name)))?, provenance)?;
+        let bytes = writer.bytes();
+        let rows = AtomicU64::new(0);
+        let (to_file, file_batches): (_, Receiver<RecordBatch>) = bounded(WAITING_BATCHES);
+        let file = thread::scope(|scope| {
+            let file = scope.spawn(move || {
+                for batch in file_batches {
+                    writer.write(&batch)?;
+                }
+                writer.finish()
+            });
+            let read = cut.read(table, &mut |batch| {
+                let so_far = rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed) + batch.num_rows() as u64;
+                let bytes = Some(bytes.load(Ordering::Relaxed));
+                self.reporter.tell(&Event::Progress { stage: table.name, rows: so_far, of, bytes });
+                to_sheet.as_ref().is_none_or(|sheet| sheet.send(batch.clone()).is_ok()) && to_file.send(batch).is_ok()
+            });
+            drop(to_file);
+            let file: Result<TableFile, SnapshotError> = join(file)?;
+            read?;
+            Ok::<_, Error>(file?)
+        })?;
+        self.finished(table.name, file.rows, Some(file.size), began);
+        Ok(file)
+    }
+
+    fn finished(&self, stage: &str, rows: u64, bytes: Option<u64>, began: Instant) {
+        self.reporter.tell(&Event::Finished { stage, rows, bytes, seconds: began.elapsed().as_secs_f64() });
+    }
+
+    fn turn(&self, period: PeriodId, digest: &str) -> Result<Turn, Error> {
+        let digest = (!self.request.force).then_some(digest);
+        Ok(self.runtime.block_on(publish::next_turn(self.store, period, self.id, digest))?)
+    }
+
+    fn changes(&self, previous: &Manifest, staging: &Path) -> Result<Changes, Error> {
+        let open = |path: PathBuf| File::open(&path).map_err(|e| StoreError::file(&path, &e));
+        let old = open(self.store.file(Place::Table(previous.period, previous.edition, TICKETS.name)))?;
+        let new = open(staging.join(format!("{}.parquet", TICKETS.name)))?;
+        Ok(changes::compare(previous.edition, snapshot::read(&TICKETS, old)?.1, snapshot::read(&TICKETS, new)?.1)?)
+    }
+
+    fn manifest(
+        &self,
+        period: PeriodId,
+        edition: u32,
+        cut: &dyn Cut,
+        digest: String,
+        pulled: Pulled,
+        warnings: Vec<String>,
+    ) -> Manifest {
+        let name = period.workbook_name(self.request.job);
+        let edition_name = format!("{}-edition-{edition}.xlsx", name.trim_end_matches(".xlsx"));
+        for warning in &warnings {
+            self.reporter.tell(&Event::Warning { message: warning });
+        }
+        Manifest {
+            period,
+            edition,
+            provisional: cut.cut().at < self.request.period.bounds(&self.request.zone).map_or(Timestamp::MAX, |b| b.1),
+            time_zone: self.request.zone.clone(),
+            cut: cut.cut().clone(),
+            created_at: Timestamp::now(),
+            schema_version: SCHEMA_VERSION,
+            program: program(),
+            source: self.database.to_string(),
+            sql_sha256: source::sql_sha256(self.database),
+            digest,
+            rows: pulled.tables.get(TICKETS.name).map_or(0, |tickets| tickets.rows),
+            tables: pulled.tables,
+            workbook: WorkbookFile { name, edition_name, size: 0, sha256: String::new() },
+            warnings,
+            changes: None,
+            run: RunFigures { seconds: pulled.seconds, peak_memory: None },
+        }
+    }
+
+    /// The newest edition holds this data: finish or mend whatever names it, and say so.
+    fn unchanged(&self, newest: Manifest, output: Option<Output>) -> Result<Outcome, Error> {
+        self.show(newest, output, true)
+    }
+
+    /// Makes the names follow the manifests and gives the extra copy.
+    fn show(&self, manifest: Manifest, output: Option<Output>, unchanged: bool) -> Result<Outcome, Error> {
+        let mut warnings = self.runtime.block_on(publish::settle(self.store, self.id, manifest.period))?;
+        let mut found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
+        if found.is_none() {
+            let mended =
+                self.runtime.block_on(restore_workbook(self.store, self.id, &manifest, self.request.threads))?;
+            warnings.push(mended);
+            found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
+        }
+        for warning in &warnings {
+            self.reporter.tell(&Event::Warning { message: warning });
+        }
+        let name = found.unwrap_or_else(|| manifest.workbook.name.clone());
+        let in_store = self.store.file(Place::Workbook(&name));
+        let workbook = match output {
+            Some(output) => output.copy_from(&in_store)?,
+            None => in_store,
+        };
+        self.reporter.tell(&Event::Done {
+            outcome: if unchanged { "unchanged" } else { "published" },
+            period: manifest.period.to_string(),
+            edition: manifest.edition,
+            rows: manifest.rows,
+            report: name,
+        });
+        Ok(Outcome { manifest, unchanged, workbook: workbook.display().to_string(), warnings })
+    }
+}
+
+/// Sees that what was read is what the database counts and adds up itself.
+fn agree(tables: &BTreeMap<String, TableFile>, controls: &BTreeMap<String, Totals>) -> Result<(), SourceError> {
+    for table in TABLES {
+        let none = Totals::new();
+        let read = tables.get(table.name).map_or(&none, |file| &file.totals);
+        let mut expected = controls.get(table.name).cloned().unwrap_or_default();
+        expected.retain(|_, total| total.rows > 0);
+        if *read != expected {
+            let say = |totals: &Totals| serde_json::to_string(totals).unwrap_or_default();
+            return Err(SourceError::Controls { table: table.name, read: say(read), database: say(&expected) });
+        }
+    }
+    Ok(())
+}
+
+fn create(path: &Path) -> Result<File, StoreError> {
+    File::create(path).map_err(|e| StoreError::file(path, &e))
+}
+
+fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> Result<T, Error> {
+    thread.join().map_err(|_| Error::System("a thread of the report has died; please report this".to_owned()))
+}
+
+/// The process's greatest resident memory so far in bytes, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+}

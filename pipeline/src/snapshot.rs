@@ -1,0 +1,211 @@
+//! A snapshot: one Parquet file for each table, written batch by batch and read back the same way.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use arrow::{
+    datatypes::{DataType, Field, Schema, TimeUnit},
+    record_batch::RecordBatch,
+};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    basic::{Compression, Encoding, ZstdLevel},
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
+    },
+    schema::types::ColumnPath,
+};
+
+use crate::{
+    columns::{Kind, MONEY_PRECISION, MONEY_SCALE, SCHEMA_VERSION, Table},
+    digest::RowDigest,
+    manifest::TableFile,
+    store::HashedFile,
+    totals::TotalsSoFar,
+};
+
+/// Rows in a row group: small enough to stay flat in memory, large enough to compress and scan well.
+const ROW_GROUP_ROWS: usize = 131_072;
+
+/// Rows in a batch read back from a file.
+const READ_ROWS: usize = crate::source::BATCH_ROWS;
+
+/// What can go wrong with a Parquet file.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Writing failed.
+    #[error("writing the {table} snapshot failed: {reason}; see that the store has room and can be written")]
+    Write {
+        /// The table.
+        table: &'static str,
+        /// The reason.
+        reason: String,
+    },
+    /// The file isn't one that can be read.
+    #[error("the {table} snapshot is damaged: {reason}; restore it from a backup or make a new edition with --force")]
+    Damaged {
+        /// The table.
+        table: &'static str,
+        /// The reason.
+        reason: String,
+    },
+    /// The file has other columns than this program knows.
+    #[error(
+        "the {table} snapshot has other columns than this version knows (schema version {version}): use the version that its manifest names"
+    )]
+    Schema {
+        /// The table.
+        table: &'static str,
+        /// The schema version that the file claims.
+        version: String,
+    },
+}
+
+/// A table's Arrow schema, as declared: the one shape of its batches everywhere in the program.
+#[must_use]
+pub fn schema(table: &Table) -> Schema {
+    let fields: Vec<Field> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let data_type = match column.kind {
+                Kind::Text | Kind::Key => DataType::Utf8,
+                Kind::Integer => DataType::Int64,
+                Kind::Money => DataType::Decimal128(MONEY_PRECISION, MONEY_SCALE),
+                Kind::Date => DataType::Date32,
+                Kind::Time => DataType::Time64(TimeUnit::Microsecond),
+                Kind::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            };
+            let meaning = HashMap::from([("description".to_owned(), column.meaning.to_owned())]);
+            Field::new(column.name, data_type, true).with_metadata(meaning)
+        })
+        .collect();
+    Schema::new(fields)
+}
+
+/// Where the rows of a file come from, for the file's own metadata.
+pub type Provenance = Vec<(&'static str, String)>;
+
+/// Writes a table's file while keeping its digest and control totals.
+pub struct TableWriter {
+    table: &'static Table,
+    writer: ArrowWriter<HashedFile>,
+    bytes: Arc<AtomicU64>,
+    digest: RowDigest,
+    totals: TotalsSoFar,
+    rows: u64,
+}
+
+impl TableWriter {
+    /// Begins a table's file.
+    ///
+    /// # Errors
+    /// When the writer can't be made.
+    pub fn new(table: &'static Table, file: File, provenance: &Provenance) -> Result<Self, SnapshotError> {
+        let schema = Arc::new(schema(table));
+        let file = HashedFile::new(file);
+        let bytes = file.size();
+        let writer = ArrowWriter::try_new(file, schema, Some(properties(table, provenance)))
+            .map_err(|e| Self::failed(table, &e))?;
+        let (digest, totals) = (RowDigest::new(table), TotalsSoFar::new(table));
+        Ok(Self { table, writer, bytes, digest, totals, rows: 0 })
+    }
+
+    /// Bytes written so far, for others to watch.
+    #[must_use]
+    pub fn bytes(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.bytes)
+    }
+
+    fn failed(table: &'static Table, error: &ParquetError) -> SnapshotError {
+        SnapshotError::Write { table: table.name, reason: error.to_string() }
+    }
+
+    /// Adds a batch of the table's schema.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), SnapshotError> {
+        self.digest.add(batch);
+        self.rows += batch.num_rows() as u64;
+        let written = self.totals.add(batch).map_err(|reason| SnapshotError::Write { table: self.table.name, reason });
+        written.and_then(|()| self.writer.write(batch).map_err(|e| Self::failed(self.table, &e)))
+    }
+
+    /// Ends the file and makes it durable.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn finish(self) -> Result<TableFile, SnapshotError> {
+        let table = self.table;
+        let written = self.writer.into_inner().map_err(|e| Self::failed(table, &e))?;
+        let (size, sha256) =
+            written.finish().map_err(|e| SnapshotError::Write { table: table.name, reason: e.to_string() })?;
+        Ok(TableFile { rows: self.rows, size, sha256, digest: self.digest.finish(), totals: self.totals.finish() })
+    }
+}
+
+fn properties(table: &Table, provenance: &Provenance) -> WriterProperties {
+    let columns: serde_json::Map<String, serde_json::Value> =
+        table.columns.iter().map(|column| (column.name.to_owned(), column.meaning.into())).collect();
+    let mut metadata = vec![
+        KeyValue::new("table".to_owned(), table.name.to_owned()),
+        KeyValue::new("row".to_owned(), table.row.to_owned()),
+        KeyValue::new("schema_version".to_owned(), SCHEMA_VERSION.to_string()),
+        KeyValue::new("columns".to_owned(), serde_json::Value::Object(columns).to_string()),
+    ];
+    metadata.extend(provenance.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())));
+    let mut properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by(format!("ticketing-report {}", env!("CARGO_PKG_VERSION")))
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_key_value_metadata(Some(metadata));
+    for column in table.columns {
+        let path = ColumnPath::from(column.name);
+        properties = properties.set_column_dictionary_enabled(path.clone(), column.repeats);
+        if !column.repeats && matches!(column.kind, Kind::Instant | Kind::Integer) {
+            properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
+    }
+    properties.build()
+}
+
+/// Opens a table's file and gives its number of rows and its batches.
+///
+/// # Errors
+/// When the file is damaged or of another schema.
+pub fn read(
+    table: &'static Table,
+    file: File,
+) -> Result<(u64, impl Iterator<Item = Result<RecordBatch, SnapshotError>>), SnapshotError> {
+    let damaged = |reason: String| SnapshotError::Damaged { table: table.name, reason };
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(e.to_string()))?;
+    let expected = Arc::new(schema(table));
+    let found = builder.schema();
+    let same = found.fields().len() == expected.fields().len()
+        && found
+            .fields()
+            .iter()
+            .zip(expected.fields())
+            .all(|(found, expected)| found.name() == expected.name() && found.data_type() == expected.data_type());
+    let metadata = builder.metadata().file_metadata();
+    if !same {
+        let version = metadata.key_value_metadata().and_then(|all| all.iter().find(|kv| kv.key == "schema_version"));
+        let version = version.and_then(|kv| kv.value.clone()).unwrap_or_else(|| "unknown".to_owned());
+        return Err(SnapshotError::Schema { table: table.name, version });
+    }
+    let rows = metadata.num_rows().unsigned_abs();
+    let batches = builder.with_batch_size(READ_ROWS).build().map_err(|e| damaged(e.to_string()))?;
+    let batches = batches.map(move |batch| {
+        let batch = batch.map_err(|e| damaged(e.to_string()))?;
+        RecordBatch::try_new(Arc::clone(&expected), batch.columns().to_vec()).map_err(|e| damaged(e.to_string()))
+    });
+    Ok((rows, batches))
+}

@@ -1,0 +1,380 @@
+//! PostgreSQL: a coordinator's transaction exports its snapshot, and every other connection reads in that snapshot.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, PoisonError, mpsc},
+    time::Duration,
+};
+
+use ::postgres::{
+    Client, Config, NoTls, Socket,
+    error::SqlState,
+    tls::{MakeTlsConnect, TlsConnect},
+};
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use connectorx::{
+    data_order::DataOrder,
+    sources::{
+        PartitionParser, Produce, Source, SourcePartition,
+        postgres::{
+            BinaryProtocol, PostgresBinarySourcePartitionParser, PostgresSource, PostgresSourceError,
+            PostgresTypeSystem, rewrite_tls_args,
+        },
+    },
+    sql::CXQuery,
+};
+use jiff::Timestamp;
+use postgres_openssl::MakeTlsConnector;
+use rust_decimal::Decimal;
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    Cut, SourceError,
+    batch::{Cells, Reason, instant, minor_units, read_rows},
+    fill,
+};
+use crate::{
+    columns::{Kind, Table},
+    manifest::{self, Money, Total, Totals},
+};
+
+/// How long to wait for the server's first answer.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+pub(super) fn sql(table: &Table) -> &'static str {
+    match table.name {
+        "tickets" => include_str!("sql/postgres/tickets.sql"),
+        "bookings" => include_str!("sql/postgres/bookings.sql"),
+        "payments" => include_str!("sql/postgres/payments.sql"),
+        "refunds" => include_str!("sql/postgres/refunds.sql"),
+        _ => include_str!("sql/postgres/trips.sql"),
+    }
+}
+
+/// A connection to a server, and what more of them need.
+pub struct PostgresSession {
+    client: Client,
+    config: Config,
+    tls: Option<MakeTlsConnector>,
+    address: String,
+}
+
+impl PostgresSession {
+    /// Connects within five seconds, or says what is wrong. `name` becomes the connection's `application_name`.
+    ///
+    /// # Errors
+    /// When the server can't be reached or lets us not in.
+    pub fn open(url: &Url, address: &str, name: &str) -> Result<Self, SourceError> {
+        let unusable = |e: PostgresSourceError| SourceError::Tls { address: address.to_owned(), reason: e.to_string() };
+        let (mut config, tls) = rewrite_tls_args(url).map_err(unusable)?;
+        config.application_name(name).connect_timeout(CONNECT_WITHIN).keepalives_idle(Duration::from_secs(30));
+        // The client's own limit covers the TCP connection only: a server that accepts and then says nothing would
+        // hold us for ever.
+        let (send, receive) = mpsc::channel();
+        let (their_config, their_tls) = (config.clone(), tls.clone());
+        std::thread::spawn(move || {
+            let connected = match their_tls {
+                Some(tls) => their_config.connect(tls),
+                None => their_config.connect(NoTls),
+            };
+            // Nobody listens any more once the time was over.
+            let _ = send.send(connected);
+        });
+        match receive.recv_timeout(CONNECT_WITHIN) {
+            Ok(Ok(client)) => Ok(Self { client, config, tls, address: address.to_owned() }),
+            Ok(Err(error)) => Err(explain(&error, address, "the connection")),
+            Err(_) => Err(SourceError::Unreachable {
+                address: address.to_owned(),
+                reason: format!("no answer within {} seconds", CONNECT_WITHIN.as_secs()),
+            }),
+        }
+    }
+
+    /// The connection itself.
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Makes the cut: from here on everything is read as of this moment.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub fn cut(mut self, start: Timestamp, end: Timestamp) -> Result<PostgresCut, SourceError> {
+        let begun = self
+            .client
+            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
+            .and_then(|()| self.client.query_one("SELECT pg_export_snapshot(), now()", &[]));
+        let row = begun.map_err(|e| explain(&e, &self.address, "the cut"))?;
+        let at: DateTime<Utc> = row.get(1);
+        let at = Timestamp::from_microsecond(at.timestamp_micros())
+            .map_err(|e| SourceError::Other { what: "the database's clock".to_owned(), reason: e.to_string() })?;
+        let literal = |instant: Timestamp| format!("timestamptz '{instant}'");
+        Ok(PostgresCut {
+            cut: manifest::Cut { at, snapshot: Some(row.get(0)) },
+            coordinator: Mutex::new(self.client),
+            config: self.config,
+            tls: self.tls,
+            address: self.address,
+            start: literal(start),
+            end: literal(end),
+        })
+    }
+}
+
+/// Ends whatever connections of this name still do in the database. For interrupted runs, whose queries the server
+/// would otherwise finish for nobody.
+///
+/// # Errors
+/// When the server can't be reached or refuses.
+pub fn cancel_backends(url: &Url, address: &str, name: &str) -> Result<(), SourceError> {
+    let mut session = PostgresSession::open(url, address, "ticketing-report-cancel")?;
+    session
+        .client
+        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", &[&name])
+        .map(drop)
+        .map_err(|e| explain(&e, address, "the cancellation"))
+}
+
+/// A cut of a PostgreSQL database.
+pub struct PostgresCut {
+    cut: manifest::Cut,
+    /// Its open transaction keeps the snapshot alive.
+    coordinator: Mutex<Client>,
+    config: Config,
+    tls: Option<MakeTlsConnector>,
+    address: String,
+    start: String,
+    end: String,
+}
+
+impl PostgresCut {
+    fn query(&self, sql: &str, what: &str) -> Result<Vec<::postgres::Row>, SourceError> {
+        let mut client = self.coordinator.lock().unwrap_or_else(PoisonError::into_inner);
+        client.query(&fill(sql, &self.start, &self.end), &[]).map_err(|e| explain(&e, &self.address, what))
+    }
+
+    fn read_with<C>(
+        &self,
+        tls: C,
+        table: &'static Table,
+        take: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), SourceError>
+    where
+        C: MakeTlsConnect<Socket> + Clone + 'static + Sync + Send,
+        C::TlsConnect: Send,
+        C::Stream: Send,
+        <C::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        let failed = |e: PostgresSourceError| explain_source(e, &self.address, table.name);
+        let mut source = PostgresSource::<BinaryProtocol, C>::new(self.config.clone(), tls, 1).map_err(failed)?;
+        let snapshot = self.cut.snapshot.as_deref().unwrap_or_default();
+        source.set_data_order(DataOrder::RowMajor).map_err(failed)?;
+        source.set_queries(&[CXQuery::naked(fill(sql(table), &self.start, &self.end))]);
+        source.set_pre_execution_queries(Some(&[
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
+            format!("SET TRANSACTION SNAPSHOT '{snapshot}'"),
+            "SET LOCAL jit = off".to_owned(),
+        ]));
+        source.fetch_metadata().map_err(failed)?;
+        conforms(table, &source.names(), &source.schema())?;
+        for mut partition in source.partition().map_err(failed)? {
+            let mut parser = partition.parser().map_err(failed)?;
+            read_rows(&mut PostgresCells { parser: &mut parser, address: &self.address, table }, table, take)?;
+        }
+        Ok(())
+    }
+}
+
+impl Cut for PostgresCut {
+    fn cut(&self) -> &manifest::Cut {
+        &self.cut
+    }
+
+    fn count(&self) -> Result<u64, SourceError> {
+        let sql = "SELECT count(*) FROM tickets WHERE issued_at >= {start} AND issued_at < {end}";
+        let rows = self.query(sql, "the number of tickets")?;
+        let count: i64 = rows.first().map_or(0, |row| row.get(0));
+        Ok(count.unsigned_abs())
+    }
+
+    fn controls(&self) -> Result<BTreeMap<String, Totals>, SourceError> {
+        let mut controls: BTreeMap<String, Totals> = BTreeMap::new();
+        for row in self.query(include_str!("sql/postgres/controls.sql"), "the control totals")? {
+            let table: String = row.get(0);
+            let currency: Option<String> = row.get(1);
+            let rows: i64 = row.get(2);
+            let amount: Option<String> = row.get(3);
+            let parsed = amount.as_deref().map_or(Ok(Decimal::ZERO), str::parse);
+            let amount = parsed.map_err(|e| e.to_string()).and_then(sum_in_minor_units);
+            // A sum that is NaN or finer than a cent is the sum of a row that is: reading the rows names it.
+            let Ok(amount) = amount else { continue };
+            let total = Total { rows: rows.unsigned_abs(), amount: Money(amount) };
+            controls.entry(table).or_default().insert(currency.unwrap_or_default(), total);
+        }
+        Ok(controls)
+    }
+
+    fn read(&self, table: &'static Table, take: &mut dyn FnMut(RecordBatch) -> bool) -> Result<(), SourceError> {
+        // connectorx panics on types that it doesn't know.
+        let read = catch_unwind(AssertUnwindSafe(|| match &self.tls {
+            Some(tls) => self.read_with(tls.clone(), table, take),
+            None => self.read_with(NoTls, table, take),
+        }));
+        read.unwrap_or_else(|_| {
+            Err(SourceError::Schema(format!("a column of {} has a type that can't be read", table.name)))
+        })
+    }
+}
+
+fn sum_in_minor_units(sum: Decimal) -> Result<i128, Reason> {
+    let exact = sum.normalize();
+    let missing = 2_u32.checked_sub(exact.scale()).ok_or("finer than a cent")?;
+    Ok(exact.mantissa() * 10_i128.pow(missing))
+}
+
+/// Whether the query's columns are those that the table declares.
+fn conforms(table: &Table, names: &[String], types: &[PostgresTypeSystem]) -> Result<(), SourceError> {
+    use PostgresTypeSystem as Type;
+    for (column, (name, found)) in table.columns.iter().zip(names.iter().zip(types)) {
+        let fits = match column.kind {
+            Kind::Text => matches!(found, Type::Text(_) | Type::VarChar(_) | Type::BpChar(_) | Type::Name(_)),
+            Kind::Key => matches!(found, Type::UUID(_)),
+            Kind::Integer => matches!(found, Type::Int8(_)),
+            Kind::Money => matches!(found, Type::Numeric(_)),
+            Kind::Date => matches!(found, Type::Date(_)),
+            Kind::Time => matches!(found, Type::Time(_)),
+            Kind::Instant => matches!(found, Type::TimestampTz(_)),
+        };
+        if !fits || name != column.name {
+            return Err(SourceError::Schema(format!(
+                "the column `{name}` of {} has the type {found:?}, expected {}",
+                table.name,
+                column.kind.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+struct PostgresCells<'a, 'b> {
+    parser: &'b mut PostgresBinarySourcePartitionParser<'a>,
+    address: &'b str,
+    table: &'static Table,
+}
+
+impl PostgresCells<'_, '_> {
+    fn cell<'r, T>(&'r mut self) -> Result<Option<T>, Reason>
+    where
+        PostgresBinarySourcePartitionParser<'r>: Sized,
+        Option<T>: Sized,
+        Self: CellOf<'r, T>,
+    {
+        self.produce_cell()
+    }
+}
+
+/// One cell of type `T`.
+trait CellOf<'r, T> {
+    fn produce_cell(&'r mut self) -> Result<Option<T>, Reason>;
+}
+
+impl<'r, 'a, T> CellOf<'r, T> for PostgresCells<'a, '_>
+where
+    PostgresBinarySourcePartitionParser<'a>: Produce<'r, Option<T>, Error = PostgresSourceError>,
+{
+    fn produce_cell(&'r mut self) -> Result<Option<T>, Reason> {
+        self.parser.produce().map_err(|e| format!("can't be taken ({})", innermost(&e)))
+    }
+}
+
+impl Cells for PostgresCells<'_, '_> {
+    fn fetch(&mut self) -> Result<(usize, bool), SourceError> {
+        self.parser.fetch_next().map_err(|e| explain_source(e, self.address, self.table.name))
+    }
+
+    fn text(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason> {
+        take(self.cell::<&str>()?);
+        Ok(())
+    }
+
+    fn key(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason> {
+        let mut written = [0; uuid::fmt::Hyphenated::LENGTH];
+        let key = self.cell::<Uuid>()?;
+        take(key.map(|key| &*key.hyphenated().encode_lower(&mut written)));
+        Ok(())
+    }
+
+    fn integer(&mut self) -> Result<Option<i64>, Reason> {
+        self.cell()
+    }
+
+    fn money(&mut self) -> Result<Option<i128>, Reason> {
+        self.cell()?.map(minor_units).transpose()
+    }
+
+    fn date(&mut self) -> Result<Option<NaiveDate>, Reason> {
+        self.cell()
+    }
+
+    fn time(&mut self) -> Result<Option<NaiveTime>, Reason> {
+        self.cell()
+    }
+
+    fn instant(&mut self) -> Result<Option<i64>, Reason> {
+        self.cell::<DateTime<Utc>>()?.map(instant).transpose()
+    }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut current = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
+}
+
+fn explain_source(error: PostgresSourceError, address: &str, what: &str) -> SourceError {
+    match error {
+        PostgresSourceError::PostgresError(error) => explain(&error, address, what),
+        other => SourceError::Other { what: what.to_owned(), reason: innermost(&other) },
+    }
+}
+
+/// What an error of the client or the server means to whoever reads the message.
+pub(crate) fn explain(error: &::postgres::Error, address: &str, what: &str) -> SourceError {
+    let address = address.to_owned();
+    let Some(server) = error.as_db_error() else {
+        let reason = innermost(error);
+        let text = error.to_string();
+        return if text.contains("TLS") {
+            SourceError::Tls { address, reason }
+        } else if text.starts_with("error connecting") || text.contains("timed out") {
+            SourceError::Unreachable { address, reason }
+        } else if text.contains("password missing") || text.starts_with("invalid configuration") {
+            SourceError::Password { address, reason }
+        } else if error.is_closed() || std::error::Error::source(error).is_some_and(|e| e.is::<std::io::Error>()) {
+            SourceError::Interrupted(format!("the connection was lost while reading {what} ({reason})"))
+        } else {
+            SourceError::Other { what: what.to_owned(), reason }
+        };
+    };
+    let reason = server.message().to_owned();
+    match server.code() {
+        &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            SourceError::Password { address, reason }
+        }
+        &SqlState::INVALID_CATALOG_NAME => SourceError::NoDatabase { address, reason },
+        &SqlState::CANNOT_CONNECT_NOW | &SqlState::TOO_MANY_CONNECTIONS => SourceError::Unreachable { address, reason },
+        code if code.code().starts_with("42") || code.code().starts_with("3F") => SourceError::Schema(reason),
+        code if code.code().starts_with("57") || code.code().starts_with("53") || code.code().starts_with("08") => {
+            SourceError::Interrupted(reason)
+        }
+        code if code.code().starts_with("40") || code.code().starts_with("55") || code.code() == "25P03" => {
+            SourceError::Interrupted(reason)
+        }
+        code => SourceError::Other { what: what.to_owned(), reason: format!("{reason} (SQLSTATE {})", code.code()) },
+    }
+}

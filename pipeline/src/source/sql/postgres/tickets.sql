@@ -1,0 +1,72 @@
+-- One row for each ticket issued in the period, with what stands around it. Every join is an outer one: a ticket is
+-- never lost because something beside it is missing. Payments and refunds are aggregated once, and only those of the
+-- period's bookings and tickets.
+WITH paid AS (
+    SELECT
+        p.booking_id,
+        coalesce(sum(p.amount) FILTER (WHERE p.status = 'completed' AND p.currency = b.currency), 0) AS paid_amount,
+        array_agg(p.status::text ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC) AS statuses,
+        array_agg(p.method ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC) AS methods
+    FROM payments p
+    JOIN bookings b ON b.id = p.booking_id
+    WHERE p.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
+    GROUP BY p.booking_id
+), refunded AS (
+    SELECT
+        r.ticket_id,
+        coalesce(sum(r.refunded_amount) FILTER (WHERE r.currency = t.currency), 0) AS refunded_amount
+    FROM ticket_refunds r
+    JOIN tickets t ON t.id = r.ticket_id
+    WHERE t.issued_at >= {start} AND t.issued_at < {end}
+    GROUP BY r.ticket_id
+)
+SELECT
+    t.ticket_ref::text AS ticket_ref,
+    t.status::text AS ticket_status,
+    t.price AS ticket_price,
+    t.currency::text AS ticket_currency,
+    t.issued_at,
+    b.booking_ref::text AS booking_ref,
+    b.status::text AS booking_status,
+    b.total_amount AS booking_total_amount,
+    b.currency::text AS booking_currency,
+    paid.paid_amount,
+    paid.statuses[1] AS latest_payment_status,
+    p.first_name::text AS passenger_first_name,
+    p.last_name::text AS passenger_last_name,
+    p.doc_type::text AS passenger_doc_type,
+    tr.service_date,
+    tr.departure_time,
+    tr.arrival_time,
+    ds.code::text AS departure_station_code,
+    ars.code::text AS arrival_station_code,
+    r.code::text AS route_code,
+    f.code::text AS fare_code,
+    f.seat_class::text AS fare_seat_class,
+    s.seat_number::text AS seat_number,
+    c.carriage_number::bigint AS carriage_number,
+    tn.registration::text AS train_registration,
+    paid.methods[1]::text AS payment_method,
+    refunded.refunded_amount,
+    ds.name::text AS departure_station_name,
+    ars.name::text AS arrival_station_name,
+    tr.status::text AS trip_status,
+    t.id AS ticket_id,
+    t.booking_id,
+    t.passenger_id,
+    t.trip_id
+FROM tickets t
+LEFT JOIN bookings b ON b.id = t.booking_id
+LEFT JOIN paid ON paid.booking_id = t.booking_id
+LEFT JOIN refunded ON refunded.ticket_id = t.id
+LEFT JOIN passengers p ON p.id = t.passenger_id
+LEFT JOIN trips tr ON tr.id = t.trip_id
+LEFT JOIN routes r ON r.id = tr.route_id
+LEFT JOIN stations ds ON ds.id = tr.departure_station_id
+LEFT JOIN stations ars ON ars.id = tr.arrival_station_id
+LEFT JOIN trains tn ON tn.id = tr.train_id
+LEFT JOIN fares f ON f.id = t.fare_id
+LEFT JOIN seats s ON s.id = t.seat_id
+LEFT JOIN carriages c ON c.id = s.carriage_id
+WHERE t.issued_at >= {start} AND t.issued_at < {end}
+ORDER BY tr.service_date NULLS LAST, tr.departure_time NULLS LAST, t.ticket_ref COLLATE "C"

@@ -1,0 +1,12 @@
+-- All refunds of the period's tickets.
+SELECT
+    r.id AS refund_id,
+    r.ticket_id,
+    r.refunded_amount AS amount,
+    r.currency AS currency,
+    r.processed_at,
+    r.reason AS reason
+FROM ticket_refunds r
+JOIN tickets t ON t.id = r.ticket_id
+WHERE t.issued_at >= {start} AND t.issued_at < {end}
+ORDER BY r.id

@@ -1,0 +1,22 @@
+-- The trips of the period's tickets, with the capacity of their trains.
+SELECT
+    tr.id AS trip_id,
+    r.code AS route_code,
+    r.name AS route_name,
+    tr.service_date,
+    tr.departure_time,
+    tr.arrival_time,
+    ds.code AS departure_station_code,
+    ds.timezone AS departure_time_zone,
+    ars.code AS arrival_station_code,
+    ars.timezone AS arrival_time_zone,
+    tr.status AS status,
+    tn.registration AS train_registration,
+    tn.capacity AS capacity
+FROM trips tr
+LEFT JOIN routes r ON r.id = tr.route_id
+LEFT JOIN stations ds ON ds.id = tr.departure_station_id
+LEFT JOIN stations ars ON ars.id = tr.arrival_station_id
+LEFT JOIN trains tn ON tn.id = tr.train_id
+WHERE tr.id IN (SELECT trip_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
+ORDER BY tr.id

@@ -1,0 +1,499 @@
+//! The store: one folder (later a bucket) with every file of every edition, reached through object_store.
+//!
+//! [`Place`] owns the path of each object. Writers stage beside what people browse and rename into place, so a reader
+//! never sees half a file.
+
+use std::{
+    fs, io,
+    path::{Path as FilePath, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    manifest::Manifest,
+    period::{PeriodError, PeriodId},
+};
+
+/// What can go wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address is none that this program knows.
+    #[error("the store `{0}` can't be used: give a folder's path or a file:// address")]
+    Address(String),
+    /// The folder can't be made or opened.
+    #[error("the store's folder `{path}` can't be used: {reason}; choose another with --store or mend its permissions")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// Reading or writing an object failed.
+    #[error("the store failed at `{place}`: {reason}")]
+    Object {
+        /// The object's path.
+        place: String,
+        /// The reason.
+        reason: String,
+        /// Whether the reason is that there is no room left.
+        full: bool,
+    },
+    /// The room left isn't enough for what a run is about to write.
+    #[error(
+        "the store has {free} MiB left and this report needs about {needed} MiB: free some room or choose another --store"
+    )]
+    Full {
+        /// MiB left.
+        free: u64,
+        /// MiB that the run is about to write.
+        needed: u64,
+    },
+    /// A manifest that can't be read.
+    #[error("the manifest `{place}` is damaged ({reason}): restore it from a backup, or remove its folder")]
+    Manifest {
+        /// The manifest's path.
+        place: String,
+        /// What the parser says.
+        reason: String,
+    },
+    /// An edition that doesn't exist.
+    #[error("there is no edition {wanted}: `ticketing-report list` shows those that exist")]
+    NoEdition {
+        /// The period and number asked for.
+        wanted: String,
+    },
+    /// A file whose bytes aren't those that its manifest names.
+    #[error(
+        "`{place}` is damaged: its SHA-256 is {found}, its manifest says {expected}; restore it from a backup or make a new edition with --force"
+    )]
+    Damaged {
+        /// The object's path.
+        place: String,
+        /// SHA-256 found.
+        found: String,
+        /// SHA-256 in the manifest.
+        expected: String,
+    },
+    /// Another run holds the next number and doesn't finish.
+    #[error("another run is publishing {period} edition {number} and hasn't finished: try again in a minute")]
+    Busy {
+        /// The period.
+        period: PeriodId,
+        /// The number it holds.
+        number: u32,
+    },
+    /// A period in a path that isn't one.
+    #[error(transparent)]
+    Period(#[from] PeriodError),
+}
+
+impl StoreError {
+    fn object(place: &Path, error: &object_store::Error) -> Self {
+        let mut cause: Option<&dyn std::error::Error> = Some(error);
+        let mut reason = error.to_string();
+        let mut full = false;
+        while let Some(current) = cause {
+            reason = current.to_string();
+            full |= current.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::StorageFull);
+            cause = current.source();
+        }
+        Self::Object { place: place.to_string(), reason, full }
+    }
+
+    /// An input or output error of a file beside the store's objects.
+    #[must_use]
+    pub fn file(place: &FilePath, error: &io::Error) -> Self {
+        Self::Object {
+            place: place.display().to_string(),
+            reason: error.to_string(),
+            full: error.kind() == io::ErrorKind::StorageFull,
+        }
+    }
+}
+
+/// Every object of the store, by what it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// An edition's manifest: the commit point.
+    Manifest(PeriodId, u32),
+    /// An edition's Parquet file of a table.
+    Table(PeriodId, u32, &'a str),
+    /// An edition's workbook until it has got its name on the root.
+    PendingWorkbook(PeriodId, u32),
+    /// A workbook on the root, by its name.
+    Workbook(&'a str),
+    /// The newest edition's Parquet file of a table and month, for globs.
+    Latest(&'a str, PeriodId),
+    /// The claim on an edition's number.
+    Claim(PeriodId, u32),
+    /// Which edition the names of a period were last made to show.
+    Shown(PeriodId),
+    /// How a run ended.
+    Run(&'a str),
+    /// A half-made file of a run.
+    Staging(&'a str, &'a str),
+}
+
+impl Place<'_> {
+    /// The object's path in the store.
+    #[must_use]
+    pub fn path(&self) -> Path {
+        match self {
+            Self::Manifest(period, number) => Path::from(format!("editions/{period}/{number}/manifest.json")),
+            Self::Table(period, number, table) => Path::from(format!("editions/{period}/{number}/{table}.parquet")),
+            Self::PendingWorkbook(period, number) => Path::from(format!("editions/{period}/{number}/workbook.xlsx")),
+            Self::Workbook(name) => Path::from(*name),
+            Self::Latest(table, period) => Path::from(format!("snapshots/{table}/month={period}/part-0.parquet")),
+            Self::Claim(period, number) => Path::from(format!("state/claims/{period}/{number}.json")),
+            Self::Shown(period) => Path::from(format!("state/shown/{period}.json")),
+            Self::Run(run) => Path::from(format!("state/runs/{run}.json")),
+            Self::Staging(run, file) => Path::from(format!("state/staging/{run}/{file}")),
+        }
+    }
+}
+
+/// A store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens a store at a folder's path or a `file://` address; makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// When the address is of another kind, or the folder can't be made or reached.
+    pub fn open(address: &str) -> Result<Self, StoreError> {
+        let root = match address.split_once("://") {
+            None => PathBuf::from(address),
+            Some(("file", _)) => url::Url::parse(address)
+                .ok()
+                .and_then(|url| url.to_file_path().ok())
+                .ok_or_else(|| StoreError::Address(address.to_owned()))?,
+            Some(_) => return Err(StoreError::Address(address.to_owned())),
+        };
+        if root.as_os_str().is_empty() {
+            return Err(StoreError::Address(address.to_owned()));
+        }
+        let unusable = |reason| StoreError::Folder { path: root.clone(), reason };
+        fs::create_dir_all(&root).map_err(unusable)?;
+        let root = root.canonicalize().map_err(unusable)?;
+        let objects = LocalFileSystem::new_with_prefix(&root)
+            .map_err(|e| StoreError::object(&Path::default(), &e))?
+            .with_fsync(true);
+        Ok(Self { objects: Arc::new(objects), root })
+    }
+
+    /// Where people find an object: its path in the file system.
+    #[must_use]
+    pub fn show(&self, place: Place<'_>) -> String {
+        self.file(place).display().to_string()
+    }
+
+    /// The store's address.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    /// An object as a file that programs without object_store can read.
+    #[must_use]
+    pub fn file(&self, place: Place<'_>) -> PathBuf {
+        place.path().parts().fold(self.root.clone(), |path, part| path.join(part.as_ref()))
+    }
+
+    /// Makes the folder for a run's half-made files, on the store's own file system, so that renaming them into place
+    /// is one step.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn staging(&self, run: &str) -> Result<PathBuf, StoreError> {
+        let folder = self.root.join("state").join("staging").join(run);
+        fs::create_dir_all(&folder).map_err(|reason| StoreError::Folder { path: folder.clone(), reason })?;
+        Ok(folder)
+    }
+
+    /// Bytes left on the store's file system, where it tells.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        fs4::available_space(&self.root).ok()
+    }
+
+    /// Whether the store's folder takes hard links, by trying.
+    #[must_use]
+    pub fn has_hard_links(&self, staging: &FilePath) -> bool {
+        let (from, to) = (staging.join("link-from"), staging.join("link-to"));
+        let linked = fs::write(&from, b"").and_then(|()| fs::hard_link(&from, &to)).is_ok();
+        let _ = fs::remove_file(&to);
+        let _ = fs::remove_file(&from);
+        linked
+    }
+
+    /// An object's size, or `None` where there is no such object.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn size(&self, place: Place<'_>) -> Result<Option<u64>, StoreError> {
+        Ok(self.meta(&place.path()).await?.map(|meta| meta.size))
+    }
+
+    /// Whether an object exists and was written less than `age` ago.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_younger(&self, place: Place<'_>, age: jiff::SignedDuration) -> Result<bool, StoreError> {
+        let now = jiff::Timestamp::now().as_second();
+        let written = self.meta(&place.path()).await?.map(|meta| meta.last_modified.timestamp());
+        Ok(written.is_some_and(|written| now - written < age.as_secs()))
+    }
+
+    async fn meta(&self, path: &Path) -> Result<Option<ObjectMeta>, StoreError> {
+        match self.objects.head(path).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(StoreError::object(path, &error)),
+        }
+    }
+
+    /// An object's bytes, or `None` where there is no such object. For small objects.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn read(&self, place: Place<'_>) -> Result<Option<Bytes>, StoreError> {
+        let path = place.path();
+        let failed = |error: &object_store::Error| StoreError::object(&path, error);
+        match self.objects.get(&path).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(|e| failed(&e)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Writes a small object whole, over what may be there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn write(&self, place: Place<'_>, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let path = place.path();
+        self.objects.put(&path, PutPayload::from(bytes)).await.map_err(|e| StoreError::object(&path, &e))?;
+        Ok(())
+    }
+
+    /// Writes a small object only if it doesn't exist; says whether it did.
+    ///
+    /// On folders object_store does this by a hard link. Where the file system refuses those, the file is created
+    /// exclusively instead: then a reader might see it half written, so use this for claims, and for a manifest only
+    /// under a claim.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn create(&self, place: Place<'_>, bytes: Vec<u8>) -> Result<bool, StoreError> {
+        let path = place.path();
+        match self.objects.put_opts(&path, PutPayload::from(bytes.clone()), PutMode::Create.into()).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            Err(_) => {
+                let file = self.file(place);
+                match fs::OpenOptions::new().write(true).create_new(true).open(&file) {
+                    Ok(mut created) => io::Write::write_all(&mut created, &bytes)
+                        .and_then(|()| created.sync_all())
+                        .map(|()| true)
+                        .map_err(|e| StoreError::file(&file, &e)),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+                    Err(error) => Err(StoreError::file(&file, &error)),
+                }
+            }
+        }
+    }
+
+    /// Moves an object over what may be at the other place, in one step.
+    ///
+    /// # Errors
+    /// When the store fails, or somebody holds the other place open on a system that forbids replacing it then.
+    pub async fn rename(&self, from: Place<'_>, to: Place<'_>) -> Result<(), StoreError> {
+        let to = to.path();
+        self.objects.rename(&from.path(), &to).await.map_err(|e| StoreError::object(&to, &e))
+    }
+
+    /// Makes a second name for an immutable object, through `staging` so that nothing half-made is ever at `to`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn duplicate(&self, from: Place<'_>, staging: Place<'_>, to: Place<'_>) -> Result<(), StoreError> {
+        let staged = staging.path();
+        if self.objects.copy(&from.path(), &staged).await.is_err() {
+            // No hard links here: copy the bytes.
+            let (source, target) = (self.file(from), self.file(staging));
+            target.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| StoreError::file(&target, &e))?;
+            fs::copy(&source, &target).map_err(|e| StoreError::file(&target, &e))?;
+            fs::File::open(&target).and_then(|f| f.sync_all()).map_err(|e| StoreError::file(&target, &e))?;
+        }
+        self.rename(staging, to).await
+    }
+
+    /// Removes an object; one that isn't there is removed already.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove(&self, place: Place<'_>) -> Result<(), StoreError> {
+        let path = place.path();
+        match self.objects.delete(&path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(StoreError::object(&path, &error)),
+        }
+    }
+
+    /// SHA-256 of an object in hexadecimal, read in pieces.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such object.
+    pub async fn sha256(&self, place: Place<'_>) -> Result<String, StoreError> {
+        let path = place.path();
+        let failed = |error: &object_store::Error| StoreError::object(&path, error);
+        let mut bytes = self.objects.get(&path).await.map_err(|e| failed(&e))?.into_stream();
+        let mut hash = Sha256::new();
+        while let Some(piece) = bytes.next().await {
+            hash.update(piece.map_err(|e| failed(&e))?);
+        }
+        Ok(hex(&hash.finalize()))
+    }
+
+    /// The numbers of a period that have a manifest, ascending.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn numbers(&self, period: PeriodId) -> Result<Vec<u32>, StoreError> {
+        let folder = Path::from(format!("editions/{period}"));
+        let mut numbers: Vec<u32> = self
+            .list(&folder)
+            .await?
+            .iter()
+            .filter(|path| path.filename() == Some("manifest.json"))
+            .filter_map(|path| path.parts().nth(2).and_then(|part| part.as_ref().parse().ok()))
+            .collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The numbers of a period on which there is a claim, ascending.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn claims(&self, period: PeriodId) -> Result<Vec<u32>, StoreError> {
+        let folder = Path::from(format!("state/claims/{period}"));
+        let claims = self.list(&folder).await?;
+        let number = |path: &Path| path.filename()?.strip_suffix(".json")?.parse().ok();
+        let mut numbers: Vec<u32> = claims.iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The periods that have an edition, ascending.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn periods(&self) -> Result<Vec<PeriodId>, StoreError> {
+        let folder = Path::from("editions");
+        let listed =
+            self.objects.list_with_delimiter(Some(&folder)).await.map_err(|e| StoreError::object(&folder, &e))?;
+        let mut periods: Vec<PeriodId> =
+            listed.common_prefixes.iter().filter_map(|path| path.filename()?.parse().ok()).collect();
+        periods.sort_unstable();
+        Ok(periods)
+    }
+
+    /// An edition's manifest.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub async fn manifest(&self, period: PeriodId, number: u32) -> Result<Manifest, StoreError> {
+        let place = Place::Manifest(period, number);
+        let bytes =
+            self.read(place).await?.ok_or_else(|| StoreError::NoEdition { wanted: format!("{number} of {period}") })?;
+        serde_json::from_slice(&bytes)
+            .map_err(|e| StoreError::Manifest { place: place.path().to_string(), reason: e.to_string() })
+    }
+
+    /// The newest edition's manifest of a period, if the period has one.
+    ///
+    /// # Errors
+    /// When the store fails or the manifest is damaged.
+    pub async fn newest(&self, period: PeriodId) -> Result<Option<Manifest>, StoreError> {
+        match self.numbers(period).await?.last() {
+            Some(&number) => self.manifest(period, number).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn list(&self, folder: &Path) -> Result<Vec<Path>, StoreError> {
+        self.objects
+            .list(Some(folder))
+            .map_ok(|meta| meta.location)
+            .try_collect()
+            .await
+            .map_err(|e| StoreError::object(folder, &e))
+    }
+}
+
+/// A file that is measured and hashed while it is written.
+#[derive(Debug)]
+pub struct HashedFile {
+    file: fs::File,
+    hash: Sha256,
+    size: Arc<AtomicU64>,
+}
+
+impl HashedFile {
+    /// A file of which nothing is written yet.
+    #[must_use]
+    pub fn new(file: fs::File) -> Self {
+        Self { file, hash: Sha256::new(), size: Arc::default() }
+    }
+
+    /// Bytes written so far, for others to watch.
+    #[must_use]
+    pub fn size(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.size)
+    }
+
+    /// Makes the file durable; gives its size in bytes and its SHA-256 in hexadecimal.
+    ///
+    /// # Errors
+    /// When the system can't make it durable.
+    pub fn finish(self) -> io::Result<(u64, String)> {
+        self.file.sync_all()?;
+        Ok((self.size.load(Ordering::Relaxed), hex(&self.hash.finalize())))
+    }
+}
+
+impl io::Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.size.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -322,8 +322,13 @@ impl<'a> Info<'a> {
 
     fn controls(&mut self, manifest: &Manifest) -> Result<(), XlsxError> {
         self.section("Control totals, equal to the database's own sums in the same cut")?;
-        for (column, heading) in (0..).zip(["Table", "Currency", "Rows", "Amount", "One row is"]) {
-            self.sheet.write_string_with_format(self.row, column, heading, &self.header)?;
+        let right = self.header.clone().set_align(FormatAlign::Right);
+        let indented = self.header.clone().set_indent(2);
+        let formats = [&self.header, &self.header, &right, &right, &indented];
+        for (column, (heading, format)) in
+            (0..).zip(["Table", "Currency", "Rows", "Amount", "One row is"].iter().zip(formats))
+        {
+            self.sheet.write_string_with_format(self.row, column, *heading, format)?;
         }
         self.row += 1;
         for table in TABLES {
@@ -341,7 +346,7 @@ impl<'a> Info<'a> {
                 if table.amount.is_some() {
                     self.sheet.write_number_with_format(self.row, 3, number(total.amount), &self.money)?;
                 }
-                self.sheet.write_string(self.row, 4, table.row)?;
+                self.sheet.write_string_with_format(self.row, 4, table.row, &Format::new().set_indent(2))?;
                 self.row += 1;
             }
         }

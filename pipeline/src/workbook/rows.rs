@@ -40,8 +40,8 @@ impl Cut {
     pub(super) fn warnings(&self) -> Vec<String> {
         let Some((ticket, column)) = &self.first else { return Vec::new() };
         vec![format!(
-            "{} texts longer than Excel's {LONGEST_TEXT} characters were cut on the sheet, the first in {column} of \
-             ticket {ticket}; the Parquet file has them whole",
+            "texts longer than Excel's {LONGEST_TEXT} characters were cut on the sheet, {} in all, the first in {column} \
+             of ticket {ticket}; the Parquet file has them whole",
             self.cells
         )]
     }
@@ -166,7 +166,7 @@ impl RowFormat {
             }
             Kind::Time => {
                 open(xml, &column.value);
-                fraction(xml, 0, array.as_primitive::<Time64MicrosecondType>().value(row), DAY_MICROS);
+                fraction::<15>(xml, 0, array.as_primitive::<Time64MicrosecondType>().value(row), DAY_MICROS);
             }
             Kind::Instant => {
                 let local = self.offsets.local(array.as_primitive::<TimestampMicrosecondType>().value(row));
@@ -176,7 +176,7 @@ impl RowFormat {
                     return plain(xml, &format!("{} {}", iso_date(days), iso_time(millis)));
                 };
                 open(xml, &column.value);
-                fraction(xml, serial, millis, DAY_MILLIS);
+                fraction::<12>(xml, serial, millis, DAY_MILLIS);
             }
         }
         xml.extend_from_slice(b"</v></c>");
@@ -234,13 +234,14 @@ fn money(xml: &mut Vec<u8>, minor: i128) {
     decimals(xml, minor % 100, 2);
 }
 
-/// A whole number and a fraction of a day, to eleven decimals: less than a microsecond.
-fn fraction(xml: &mut Vec<u8>, whole: i64, part: i64, of: i64) {
-    const SCALE: i128 = 100_000_000_000;
-    let scaled = (i128::from(part) * SCALE + i128::from(of / 2)) / i128::from(of);
-    let scaled = u64::try_from(scaled.min(SCALE - 1)).unwrap_or_default();
+/// A whole number and a fraction of a day, to as many decimals as a double of that size can tell apart: 12 beside a
+/// day's five digits, 15 alone. Fewer would show 08:15 as 08:14.
+fn fraction<const PLACES: usize>(xml: &mut Vec<u8>, whole: i64, part: i64, of: i64) {
+    let scale = 10_i128.pow(u32::try_from(PLACES).unwrap_or(0));
+    let scaled = (i128::from(part) * scale + i128::from(of / 2)) / i128::from(of);
+    let scaled = u64::try_from(scaled.min(scale - 1)).unwrap_or_default();
     integer(xml, whole);
-    decimals(xml, scaled, 11);
+    decimals(xml, scaled, PLACES);
 }
 
 /// The decimals after a point, without the zeros at their end; nothing for zero.
@@ -382,10 +383,10 @@ mod tests {
 
     #[test]
     fn the_last_millisecond_of_a_day_stays_in_it() {
-        assert_eq!(xml(|x| fraction(x, 45_991, DAY_MILLIS - 1, DAY_MILLIS)), "45991.99999998843");
-        assert_eq!(xml(|x| fraction(x, 0, DAY_MICROS / 2, DAY_MICROS)), "0.5");
-        assert_eq!(xml(|x| fraction(x, 7, 0, DAY_MICROS)), "7");
-        assert!(xml(|x| fraction(x, 0, DAY_MICROS - 1, DAY_MICROS)).starts_with("0.99999999998"));
+        assert_eq!(xml(|x| fraction::<12>(x, 45_991, DAY_MILLIS - 1, DAY_MILLIS)), "45991.999999988426");
+        assert_eq!(xml(|x| fraction::<15>(x, 0, DAY_MICROS / 2, DAY_MICROS)), "0.5");
+        assert_eq!(xml(|x| fraction::<15>(x, 7, 0, DAY_MICROS)), "7");
+        assert!(xml(|x| fraction::<15>(x, 0, DAY_MICROS - 1, DAY_MICROS)).starts_with("0.99999999998"));
     }
 
     #[test]

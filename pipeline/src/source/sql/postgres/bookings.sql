@@ -1,14 +1,5 @@
--- Each booking with a ticket in the period, once, with the count and the sum of all its tickets, whenever issued.
-WITH chosen AS (
-    SELECT DISTINCT booking_id AS id
-    FROM tickets
-    WHERE issued_at >= {start} AND issued_at < {end} AND booking_id IS NOT NULL
-), sold AS (
-    SELECT t.booking_id, t.currency, count(*) AS tickets, sum(t.price) AS amount
-    FROM tickets t
-    JOIN chosen ON chosen.id = t.booking_id
-    GROUP BY t.booking_id, t.currency
-)
+-- Each booking with a ticket in the period, once, with the count and the sum of all its tickets, whenever issued. Most
+-- bookings have tickets in their own currency only: what the others need is looked up for them alone.
 SELECT
     b.id AS booking_id,
     b.booking_ref::text AS booking_ref,
@@ -17,11 +8,36 @@ SELECT
     b.currency::text AS currency,
     b.created_at,
     b.expires_at,
-    sum(sold.tickets)::bigint AS ticket_count,
-    coalesce(sum(sold.amount) FILTER (WHERE sold.currency = b.currency), 0) AS ticket_total,
-    string_agg(sold.currency || ' ' || round(sold.amount, 2), '; ' ORDER BY sold.currency COLLATE "C")
-        FILTER (WHERE sold.currency <> b.currency) AS ticket_totals_other
+    sold.tickets AS ticket_count,
+    CASE
+        WHEN sold.lowest_currency = b.currency AND sold.highest_currency = b.currency THEN sold.amount
+        ELSE (
+            SELECT coalesce(sum(t.price), 0)
+            FROM tickets t
+            WHERE t.booking_id = b.id AND t.currency = b.currency
+        )
+    END AS ticket_total,
+    CASE
+        WHEN sold.lowest_currency <> b.currency OR sold.highest_currency <> b.currency THEN (
+            SELECT string_agg(other.currency || ' ' || round(other.amount, 2), '; ' ORDER BY other.currency COLLATE "C")
+            FROM (
+                SELECT t.currency, sum(t.price) AS amount
+                FROM tickets t
+                WHERE t.booking_id = b.id AND t.currency <> b.currency
+                GROUP BY t.currency
+            ) other
+        )
+    END AS ticket_totals_other
 FROM bookings b
-JOIN sold ON sold.booking_id = b.id
-GROUP BY b.id
-ORDER BY b.id
+JOIN (
+    SELECT
+        t.booking_id,
+        count(*) AS tickets,
+        sum(t.price) AS amount,
+        min(t.currency) AS lowest_currency,
+        max(t.currency) AS highest_currency
+    FROM tickets t
+    WHERE t.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
+    GROUP BY t.booking_id
+) sold ON sold.booking_id = b.id
+ORDER BY b.booking_ref COLLATE "C"

@@ -1,14 +1,17 @@
 -- One row for each ticket issued in the period, with what stands around it. Every join is an outer one: a ticket is
 -- never lost because something beside it is missing. Payments and refunds are aggregated once, and only those of the
--- period's bookings and tickets.
+-- period's bookings and tickets. Most bookings have one payment, in their own currency: what the others need is looked
+-- up for them alone.
 WITH paid AS (
     SELECT
         p.booking_id,
-        coalesce(sum(p.amount) FILTER (WHERE p.status = 'completed' AND p.currency = b.currency), 0) AS paid_amount,
-        array_agg(p.status::text ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC) AS statuses,
-        array_agg(p.method ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC) AS methods
+        count(*) AS payments,
+        sum(p.amount) FILTER (WHERE p.status = 'completed') AS completed,
+        min(p.currency) AS lowest_currency,
+        max(p.currency) AS highest_currency,
+        min(p.status::text) AS only_status,
+        min(p.method::text) AS only_method
     FROM payments p
-    JOIN bookings b ON b.id = p.booking_id
     WHERE p.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
     GROUP BY p.booking_id
 ), refunded AS (
@@ -30,8 +33,24 @@ SELECT
     b.status::text AS booking_status,
     b.total_amount AS booking_total_amount,
     b.currency::text AS booking_currency,
-    paid.paid_amount,
-    paid.statuses[1] AS latest_payment_status,
+    CASE
+        WHEN paid.lowest_currency = b.currency AND paid.highest_currency = b.currency THEN coalesce(paid.completed, 0)
+        WHEN paid.payments > 0 THEN (
+            SELECT coalesce(sum(p.amount), 0)
+            FROM payments p
+            WHERE p.booking_id = b.id AND p.status = 'completed' AND p.currency = b.currency
+        )
+    END AS paid_amount,
+    CASE
+        WHEN paid.payments = 1 THEN paid.only_status
+        WHEN paid.payments > 1 THEN (
+            SELECT p.status::text
+            FROM payments p
+            WHERE p.booking_id = b.id
+            ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC
+            LIMIT 1
+        )
+    END AS latest_payment_status,
     p.first_name::text AS passenger_first_name,
     p.last_name::text AS passenger_last_name,
     p.doc_type::text AS passenger_doc_type,
@@ -46,7 +65,16 @@ SELECT
     s.seat_number::text AS seat_number,
     c.carriage_number::bigint AS carriage_number,
     tn.registration::text AS train_registration,
-    paid.methods[1]::text AS payment_method,
+    CASE
+        WHEN paid.payments = 1 THEN paid.only_method
+        WHEN paid.payments > 1 THEN (
+            SELECT p.method::text
+            FROM payments p
+            WHERE p.booking_id = b.id
+            ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC
+            LIMIT 1
+        )
+    END AS payment_method,
     refunded.refunded_amount,
     ds.name::text AS departure_station_name,
     ars.name::text AS arrival_station_name,

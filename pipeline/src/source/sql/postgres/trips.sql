@@ -13,10 +13,10 @@ SELECT
     tr.status::text AS status,
     tn.registration::text AS train_registration,
     tn.capacity::bigint AS capacity
-FROM trips tr
+FROM (SELECT DISTINCT trip_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end}) chosen
+JOIN trips tr ON tr.id = chosen.trip_id
 LEFT JOIN routes r ON r.id = tr.route_id
 LEFT JOIN stations ds ON ds.id = tr.departure_station_id
 LEFT JOIN stations ars ON ars.id = tr.arrival_station_id
 LEFT JOIN trains tn ON tn.id = tr.train_id
-WHERE tr.id IN (SELECT trip_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
 ORDER BY tr.id

@@ -26,4 +26,4 @@ SELECT
 FROM bookings b
 JOIN sold ON sold.booking_id = b.id
 GROUP BY b.id
-ORDER BY b.id
+ORDER BY b.booking_ref COLLATE BINARY

@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use crate::period::{self, NamedPeriod, PeriodError, PeriodId, ReportPeriod, ReportTimeZone};
+use crate::{
+    manifest::Compression,
+    period::{self, NamedPeriod, PeriodError, PeriodId, ReportPeriod, ReportTimeZone},
+};
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -110,6 +113,9 @@ pub struct ReportArgs {
     /// Threads that write the sheet [default: as many as the CPU quota allows]
     #[arg(long, value_name = "NUMBER", env = "REPORT_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// How small the workbook is made: `small` takes several times longer
+    #[arg(long, value_enum, env = "REPORT_COMPRESSION", default_value_t = Compression::Fast)]
+    pub compression: Compression,
     /// Tell nothing but failures and the last line
     #[arg(long, short)]
     pub quiet: bool,

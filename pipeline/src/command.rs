@@ -94,6 +94,7 @@ fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
         force: args.force,
         fail_if_empty: args.fail_if_empty,
         threads: args.threads(),
+        compression: args.compression,
     };
     let outcome = run_report(&request, &database()?, &Store::open(args.store.address())?, reporter)?;
     let (rows, edition) = (outcome.manifest.rows, outcome.manifest.edition);

@@ -83,10 +83,24 @@ pub struct WorkbookFile {
     pub name: String,
     /// Its name on the store's root once a newer edition has taken the plain one.
     pub edition_name: String,
+    /// How small its rows are made.
+    pub compression: Compression,
     /// Size in bytes.
     pub size: u64,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
+}
+
+/// How small a workbook's rows are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "engine", derive(clap::ValueEnum))]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// By our own encoder, which knows what repeats in a row.
+    #[default]
+    Fast,
+    /// By zlib's level 6: smaller, and several times slower.
+    Small,
 }
 
 /// The moment whose committed data, and nothing else, an edition shows.

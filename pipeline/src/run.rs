@@ -21,7 +21,7 @@ use crate::{
     digest,
     error::Error,
     interrupt::{self, HalfMade},
-    manifest::{Changes, Manifest, RunFigures, TableFile, Totals, WorkbookFile},
+    manifest::{Changes, Compression, Manifest, RunFigures, TableFile, Totals, WorkbookFile},
     output::Output,
     period::{PeriodId, ReportPeriod, ReportTimeZone},
     progress::{Event, Reporter},
@@ -66,6 +66,8 @@ pub struct ReportRequest {
     pub fail_if_empty: bool,
     /// Threads that format and deflate rows.
     pub threads: usize,
+    /// How small the workbook's rows are made.
+    pub compression: Compression,
 }
 
 /// What a run has come to.
@@ -196,7 +198,13 @@ impl Run<'_> {
         let period = request.period.id(&request.zone, cut.cut().at)?;
         self.room_for(period, rows)?;
 
-        let layout = Layout { rows, zone: request.zone.clone(), bounds, created: cut.cut().at };
+        let layout = Layout {
+            rows,
+            zone: request.zone.clone(),
+            bounds,
+            created: cut.cut().at,
+            compression: request.compression,
+        };
         let workbook_path = staging.join("workbook.xlsx");
         let workbook = create(&workbook_path)?;
         thread::scope(|scope| {
@@ -382,7 +390,13 @@ impl Run<'_> {
             digest,
             rows: pulled.tables.get(TICKETS.name).map_or(0, |tickets| tickets.rows),
             tables: pulled.tables,
-            workbook: WorkbookFile { name, edition_name, size: 0, sha256: String::new() },
+            workbook: WorkbookFile {
+                name,
+                edition_name,
+                compression: self.request.compression,
+                size: 0,
+                sha256: String::new(),
+            },
             warnings,
             changes: None,
             run: RunFigures { seconds: pulled.seconds, peak_memory: None },

@@ -1,17 +1,11 @@
 //! Chunks deflated apart from each other and joined to one stream.
 //!
-//! Each chunk is flushed to a byte's border and uses no history of the one before, so the joined bytes are a valid
-//! stream, and the same whoever made which chunk.
+//! Each chunk ends at a byte's border and uses no history of the one before, so the joined bytes are a valid stream,
+//! and the same whoever made which chunk.
 
-use std::{
-    cell::RefCell,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
-use flate2::{Compress, Compression, FlushCompress};
-
-/// zlib's level for the rows. 3 is where zlib-rs leaves its fastest and much coarser method behind.
-const LEVEL: u32 = 3;
+use flate2::{Compress, FlushCompress};
 
 /// An empty last block with fixed codes: the end of a deflate stream.
 const END: [u8; 2] = [0x03, 0x00];
@@ -23,31 +17,31 @@ pub(super) struct Deflated {
     size: u64,
 }
 
-/// Deflates a chunk.
-pub(super) fn chunk(raw: &[u8]) -> Deflated {
-    thread_local! {
-        static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::new(LEVEL), false));
+impl Deflated {
+    /// A chunk whose deflated bytes are made already.
+    pub(super) fn new(bytes: Vec<u8>, text: &[u8]) -> Self {
+        Self { bytes, crc: crc32fast::hash(text), size: text.len() as u64 }
     }
-    let mut bytes = Vec::with_capacity(raw.len() / 4 + 128);
-    COMPRESS.with_borrow_mut(|compress| {
-        compress.reset();
-        let mut rest = raw;
-        loop {
-            let before = compress.total_in();
-            let full = bytes.len() == bytes.capacity();
-            if full {
-                bytes.reserve(bytes.capacity());
-            }
-            // With a slice as input and a vector with room as output there is nothing that could fail.
-            let _ = compress.compress_vec(rest, &mut bytes, FlushCompress::Sync);
-            let taken = usize::try_from(compress.total_in() - before).unwrap_or(rest.len());
-            rest = &rest[taken..];
-            if rest.is_empty() && bytes.len() < bytes.capacity() {
-                break;
-            }
+}
+
+/// Deflates a chunk by zlib's level 6.
+pub(super) fn by_zlib(text: &[u8]) -> Deflated {
+    let mut compress = Compress::new(flate2::Compression::new(6), false);
+    let mut bytes = Vec::with_capacity(text.len() / 4 + 128);
+    let mut rest = text;
+    loop {
+        let before = compress.total_in();
+        if bytes.len() == bytes.capacity() {
+            bytes.reserve(bytes.capacity());
         }
-    });
-    Deflated { bytes, crc: crc32fast::hash(raw), size: raw.len() as u64 }
+        // With a slice as input and a vector with room as output there is nothing that could fail.
+        let _ = compress.compress_vec(rest, &mut bytes, FlushCompress::Sync);
+        let taken = usize::try_from(compress.total_in() - before).unwrap_or(rest.len());
+        rest = &rest[taken..];
+        if rest.is_empty() && bytes.len() < bytes.capacity() {
+            return Deflated::new(bytes, text);
+        }
+    }
 }
 
 /// The checksum and size of what has been joined so far.
@@ -90,7 +84,7 @@ mod tests {
         let chunks: [&[u8]; 5] = [b"<head>", &b"abc".repeat(100_000), b"", &random, b"</tail>"];
         let (mut stream, mut joined) = (Vec::new(), Joined::default());
         for raw in chunks {
-            joined.write(&mut stream, &chunk(raw)).unwrap();
+            joined.write(&mut stream, &by_zlib(raw)).unwrap();
         }
         let (crc, size) = joined.finish(&mut stream).unwrap();
         let mut inflated = Vec::new();

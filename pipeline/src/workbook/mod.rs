@@ -6,8 +6,10 @@
 //! everything that the other sheets say is known.
 
 mod deflate;
+mod huffman;
 mod package;
 mod rows;
+mod tape;
 
 use std::{
     collections::VecDeque,
@@ -25,7 +27,10 @@ use self::{
     package::Package,
     rows::{Cut, RowFormat},
 };
-use crate::{manifest::Manifest, period::ReportTimeZone};
+use crate::{
+    manifest::{Compression, Manifest},
+    period::ReportTimeZone,
+};
 
 /// Rows of data on one sheet: Excel's 1,048,576 less the header.
 pub const SHEET_ROWS: u64 = 1_048_575;
@@ -78,6 +83,8 @@ pub struct Layout {
     pub bounds: (Timestamp, Timestamp),
     /// The cut's time: the document's creation date.
     pub created: Timestamp,
+    /// How small the rows are made.
+    pub compression: Compression,
 }
 
 impl Layout {
@@ -91,6 +98,7 @@ impl Layout {
             zone: manifest.time_zone.clone(),
             bounds: manifest.period.period().bounds(&manifest.time_zone)?,
             created: manifest.cut.at,
+            compression: manifest.workbook.compression,
         })
     }
 
@@ -137,7 +145,7 @@ pub fn write(
         let (mut entry, _) =
             archive.new_file(&package::sheet_part(i)).compression_method(CompressionMethod::DEFLATE).start()?;
         let mut joined = deflate::Joined::default();
-        joined.write(&mut entry, &deflate::chunk(before.heads[i].as_bytes()))?;
+        joined.write(&mut entry, &deflate::by_zlib(before.heads[i].as_bytes()))?;
         let mut under_way: VecDeque<mpsc::Receiver<(Deflated, Cut)>> = VecDeque::new();
         let mut written = 0;
         while written < rows {
@@ -151,9 +159,8 @@ pub fn write(
             let (send, receive) = mpsc::channel();
             let (format, first_row) = (Arc::clone(&format), written + 2);
             pool.spawn(move || {
-                let (xml, cut) = format.rows(&chunk, first_row);
                 // Nobody listens any more once writing has failed.
-                let _ = send.send((deflate::chunk(&xml), cut));
+                let _ = send.send(format.rows(&chunk, first_row));
             });
             under_way.push_back(receive);
             written += found;
@@ -164,7 +171,7 @@ pub fn write(
         while !under_way.is_empty() {
             join_next(&mut under_way, &mut joined, &mut entry, &mut cut)?;
         }
-        joined.write(&mut entry, &deflate::chunk(before.tails[i].as_bytes()))?;
+        joined.write(&mut entry, &deflate::by_zlib(before.tails[i].as_bytes()))?;
         let (crc, size) = joined.finish(&mut entry)?;
         entry.finish(DataDescriptorOutput::new(crc, size))?;
     }

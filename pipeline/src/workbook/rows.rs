@@ -9,9 +9,14 @@ use arrow::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use super::Layout;
+use super::{
+    Layout,
+    deflate::{self, Deflated},
+    tape::Tape,
+};
 use crate::{
     columns::{Kind, TICKETS},
+    manifest::Compression,
     period::ReportTimeZone,
 };
 
@@ -55,19 +60,52 @@ struct Cells {
     open: String,
     /// What follows the row's number, up to the value.
     value: String,
-    /// The same where the value is text in a column of another kind.
+    /// Columns with the same number here have the same `value`.
+    class: usize,
+    /// What follows the value.
+    close: &'static str,
+    /// What follows the row's number where the value is text in a column of another kind, up to the tag's end.
     text: String,
+}
+
+/// Where the parts of a column's last cell stand in the chunk.
+#[derive(Clone, Copy)]
+struct Places {
+    open: usize,
+    before_value: usize,
+    value: usize,
+    close: usize,
+}
+
+/// No place: nothing can stand there.
+const NOWHERE: usize = usize::MAX;
+
+/// What the cells of a chunk are written with.
+struct Chunk {
+    tape: Tape,
+    places: Vec<Places>,
+    /// The number of the row, as text.
+    number: String,
+    /// Where the row's number stood last in this row, before each class of `Cells::value`, and at all.
+    numbers: Vec<usize>,
+    last_number: usize,
+    /// A value on its way to the tape.
+    scratch: Vec<u8>,
+    cut: Cut,
 }
 
 /// How rows are written: the columns with their styles, and the zone of instants.
 pub(super) struct RowFormat {
     columns: Vec<Cells>,
+    classes: usize,
     offsets: Offsets,
+    compression: Compression,
 }
 
 impl RowFormat {
     /// `styles` are the ids of the cell formats of the sheet's columns.
     pub(super) fn new(styles: &[u32], layout: &Layout) -> Self {
+        let mut classes: Vec<String> = Vec::new();
         let columns = TICKETS
             .sheet_columns()
             .zip(styles)
@@ -75,111 +113,169 @@ impl RowFormat {
             .map(|(i, ((position, column, _), style))| {
                 let style = if *style == 0 { String::new() } else { format!(" s=\"{style}\"") };
                 let text = format!("\"{style} t=\"inlineStr\"><is><t");
+                let is_text = matches!(column.kind, Kind::Text | Kind::Key);
+                let value = if is_text { format!("{text}>") } else { format!("\"{style}><v>") };
+                let class = classes.iter().position(|known| *known == value).unwrap_or(classes.len());
+                if class == classes.len() {
+                    classes.push(value.clone());
+                }
                 Cells {
                     name: column.name,
                     kind: column.kind,
                     position,
                     open: format!("<c r=\"{}", column_letters(i)),
-                    value: if column.kind == Kind::Text { text.clone() } else { format!("\"{style}><v>") },
+                    value,
+                    class,
+                    close: if is_text { TEXT_END } else { "</v></c>" },
                     text,
                 }
             })
             .collect();
-        Self { columns, offsets: Offsets::new(&layout.zone, layout.bounds) }
+        let offsets = Offsets::new(&layout.zone, layout.bounds);
+        Self { columns, classes: classes.len(), offsets, compression: layout.compression }
     }
 
-    /// The XML of the batches' rows; `first` is the first one's number on the sheet.
-    pub(super) fn rows(&self, batches: &[RecordBatch], first: u64) -> (Vec<u8>, Cut) {
+    /// The deflated XML of the batches' rows; `first` is the first one's number on the sheet.
+    pub(super) fn rows(&self, batches: &[RecordBatch], first: u64) -> (Deflated, Cut) {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let mut xml = Vec::with_capacity(rows * 1500);
-        let mut cut = Cut::default();
+        let nowhere = Places { open: NOWHERE, before_value: NOWHERE, value: NOWHERE, close: NOWHERE };
+        let mut chunk = Chunk {
+            tape: Tape::new(rows * 1600),
+            places: vec![nowhere; self.columns.len()],
+            number: String::new(),
+            numbers: vec![NOWHERE; self.classes],
+            last_number: NOWHERE,
+            scratch: Vec::new(),
+            cut: Cut::default(),
+        };
+        let (mut row_open, mut row_close) = (NOWHERE, NOWHERE);
         let mut number = first;
-        let mut digits = String::new();
         for batch in batches {
             let arrays: Vec<&dyn Array> =
                 self.columns.iter().map(|column| batch.column(column.position).as_ref()).collect();
             for row in 0..batch.num_rows() {
-                digits.clear();
-                let _ = write!(digits, "{number}");
-                xml.extend_from_slice(b"<row r=\"");
-                xml.extend_from_slice(digits.as_bytes());
-                xml.extend_from_slice(b"\">");
-                for (column, array) in self.columns.iter().zip(&arrays) {
-                    if array.is_valid(row) {
-                        self.cell(&mut xml, column, *array, row, &digits, &mut |column| {
-                            cut.cells += 1;
-                            let ticket = arrays[0].as_string::<i32>().value(row);
-                            cut.first.get_or_insert_with(|| (ticket.to_owned(), column));
-                        });
+                chunk.number.clear();
+                let _ = write!(chunk.number, "{number}");
+                chunk.numbers.fill(NOWHERE);
+                let here = chunk.tape.position();
+                chunk.tape.repeat(b"<row r=\"", row_open);
+                chunk.last_number = chunk.tape.position();
+                chunk.tape.literal(chunk.number.as_bytes());
+                let after = chunk.tape.position();
+                chunk.tape.repeat(b"\">", row_close);
+                (row_open, row_close) = (here, after);
+                for (i, array) in arrays.iter().enumerate() {
+                    if array.is_valid(row) && self.cell(&mut chunk, i, *array, row) {
+                        chunk.cut.cells += 1;
+                        let ticket = || (arrays[0].as_string::<i32>().value(row).to_owned(), self.columns[i].name);
+                        chunk.cut.first.get_or_insert_with(ticket);
                     }
                 }
-                xml.extend_from_slice(b"</row>");
+                chunk.tape.literal(b"</row>");
                 number += 1;
             }
         }
-        (xml, cut)
+        let deflated = match self.compression {
+            Compression::Fast => chunk.tape.finish(),
+            Compression::Small => deflate::by_zlib(&chunk.tape.into_text()),
+        };
+        (deflated, chunk.cut)
     }
 
-    fn cell(
-        &self,
-        xml: &mut Vec<u8>,
-        column: &Cells,
-        array: &dyn Array,
-        row: usize,
-        digits: &str,
-        was_cut: &mut dyn FnMut(&'static str),
-    ) {
-        let open = |xml: &mut Vec<u8>, rest: &str| {
-            xml.extend_from_slice(column.open.as_bytes());
-            xml.extend_from_slice(digits.as_bytes());
-            xml.extend_from_slice(rest.as_bytes());
-        };
-        let plain = |xml: &mut Vec<u8>, text: &str| {
-            xml.push(b'>');
-            xml.extend_from_slice(text.as_bytes());
-            xml.extend_from_slice(b"</t></is></c>");
-        };
+    /// Writes one cell; says whether its text had to be cut.
+    fn cell(&self, chunk: &mut Chunk, i: usize, array: &dyn Array, row: usize) -> bool {
+        let column = &self.columns[i];
+        let mut value = std::mem::take(&mut chunk.scratch);
+        value.clear();
+        let mut was_cut = false;
         match column.kind {
             Kind::Text | Kind::Key => {
-                open(xml, &column.value);
-                if text(xml, array.as_string::<i32>().value(row)) {
-                    was_cut(column.name);
+                let whole = array.as_string::<i32>().value(row);
+                let text = fitting(whole);
+                was_cut = text.len() < whole.len();
+                if keeps_spaces(text) {
+                    escape(&mut value, text);
+                    chunk.text(column, i, " xml:space=\"preserve\">", &value);
+                } else if needs_escape(text) {
+                    escape(&mut value, text);
+                    chunk.plain(column, i, &value);
+                } else {
+                    chunk.plain(column, i, text.as_bytes());
                 }
-                return;
             }
             Kind::Integer => {
-                open(xml, &column.value);
-                integer(xml, array.as_primitive::<Int64Type>().value(row));
+                integer(&mut value, array.as_primitive::<Int64Type>().value(row));
+                chunk.plain(column, i, &value);
             }
             Kind::Money => {
-                open(xml, &column.value);
-                money(xml, array.as_primitive::<Decimal128Type>().value(row));
+                money(&mut value, array.as_primitive::<Decimal128Type>().value(row));
+                chunk.plain(column, i, &value);
             }
             Kind::Date => {
                 let days = i64::from(array.as_primitive::<Date32Type>().value(row));
-                let Some(serial) = serial(days) else {
-                    open(xml, &column.text);
-                    return plain(xml, &iso_date(days));
-                };
-                open(xml, &column.value);
-                integer(xml, serial);
+                if let Some(serial) = serial(days) {
+                    integer(&mut value, serial);
+                    chunk.plain(column, i, &value);
+                } else {
+                    chunk.text(column, i, ">", iso_date(days).as_bytes());
+                }
             }
             Kind::Time => {
-                open(xml, &column.value);
-                fraction::<15>(xml, 0, array.as_primitive::<Time64MicrosecondType>().value(row), DAY_MICROS);
+                let micros = array.as_primitive::<Time64MicrosecondType>().value(row);
+                fraction::<15>(&mut value, 0, micros, DAY_MICROS);
+                chunk.plain(column, i, &value);
             }
             Kind::Instant => {
                 let local = self.offsets.local(array.as_primitive::<TimestampMicrosecondType>().value(row));
                 let (days, millis) = (local.div_euclid(DAY_MICROS), local.rem_euclid(DAY_MICROS) / 1000);
-                let Some(serial) = serial(days) else {
-                    open(xml, &column.text);
-                    return plain(xml, &format!("{} {}", iso_date(days), iso_time(millis)));
-                };
-                open(xml, &column.value);
-                fraction::<12>(xml, serial, millis, DAY_MILLIS);
+                if let Some(serial) = serial(days) {
+                    fraction::<12>(&mut value, serial, millis, DAY_MILLIS);
+                    chunk.plain(column, i, &value);
+                } else {
+                    chunk.text(column, i, ">", format!("{} {}", iso_date(days), iso_time(millis)).as_bytes());
+                }
             }
         }
-        xml.extend_from_slice(b"</v></c>");
+        chunk.scratch = value;
+        was_cut
+    }
+}
+
+const TEXT_END: &str = "</t></is></c>";
+
+impl Chunk {
+    /// A cell of its column's usual form.
+    fn plain(&mut self, column: &Cells, i: usize, value: &[u8]) {
+        let last = self.places[i];
+        let here = &mut self.places[i];
+        here.open = self.tape.position();
+        self.tape.repeat(column.open.as_bytes(), last.open);
+        let number = self.tape.position();
+        let same = std::mem::replace(&mut self.numbers[column.class], number);
+        if same == NOWHERE {
+            self.tape.repeat(self.number.as_bytes(), self.last_number);
+            here.before_value = self.tape.position();
+            self.tape.repeat(column.value.as_bytes(), last.before_value);
+        } else {
+            self.tape.repeat(self.number.as_bytes(), same);
+            here.before_value = self.tape.position();
+            self.tape.repeat(column.value.as_bytes(), same + self.number.len());
+        }
+        self.last_number = number;
+        here.value = self.tape.position();
+        self.tape.value(value, last.value);
+        here.close = self.tape.position();
+        self.tape.repeat(column.close.as_bytes(), last.close);
+    }
+
+    /// A cell of text that its column doesn't usually hold: the rest of the text's tag, and the text.
+    fn text(&mut self, column: &Cells, i: usize, tag: &str, value: &[u8]) {
+        let last = self.places[i];
+        self.places[i].open = self.tape.position();
+        self.tape.repeat(column.open.as_bytes(), last.open);
+        for part in [self.number.as_bytes(), column.text.as_bytes(), tag.as_bytes(), value, TEXT_END.as_bytes()] {
+            self.tape.literal(part);
+        }
     }
 }
 
@@ -262,16 +358,16 @@ fn decimals(xml: &mut Vec<u8>, mut value: u64, mut places: usize) {
     }
 }
 
-/// Text from `>` or the attribute before it to the cell's end; says whether it had to be cut.
-fn text(xml: &mut Vec<u8>, whole: &str) -> bool {
-    let fits = whole.len() <= LONGEST_TEXT || whole.encode_utf16().count() <= LONGEST_TEXT;
-    let text = if fits { whole } else { cut_to_fit(whole) };
+/// A text, or as much of it as a cell takes.
+fn fitting(text: &str) -> &str {
+    let fits = text.len() <= LONGEST_TEXT || text.encode_utf16().count() <= LONGEST_TEXT;
+    if fits { text } else { cut_to_fit(text) }
+}
+
+/// Whether white space in a text would be lost if readers weren't told to keep it.
+fn keeps_spaces(text: &str) -> bool {
     let edge = |b: Option<&u8>| b.is_some_and(|b| matches!(b, b' ' | b'\n' | b'\t'));
-    let spaces = edge(text.as_bytes().first()) || edge(text.as_bytes().last()) || text.contains('\n');
-    xml.extend_from_slice(if spaces { b" xml:space=\"preserve\">" } else { b">" });
-    escape(xml, text);
-    xml.extend_from_slice(b"</t></is></c>");
-    !fits
+    edge(text.as_bytes().first()) || edge(text.as_bytes().last()) || text.contains('\n')
 }
 
 fn cut_to_fit(text: &str) -> &str {
@@ -285,14 +381,14 @@ fn cut_to_fit(text: &str) -> &str {
     text
 }
 
+/// Whether a text holds anything that [`escape`] may write otherwise.
+fn needs_escape(text: &str) -> bool {
+    text.bytes().any(|b| b < 0x20 || matches!(b, b'&' | b'<' | b'>' | b'_' | 0xef))
+}
+
 /// Escapes what XML can't hold or Excel would read otherwise: markup, control characters and U+FFFE and U+FFFF as
 /// `_xHHHH_`, and an underscore that would begin such an escape.
 fn escape(xml: &mut Vec<u8>, text: &str) {
-    let special = |b: u8| b < 0x20 || matches!(b, b'&' | b'<' | b'>' | b'_' | 0xef);
-    if !text.bytes().any(special) {
-        xml.extend_from_slice(text.as_bytes());
-        return;
-    }
     for (at, character) in text.char_indices() {
         match character {
             '&' => xml.extend_from_slice(b"&amp;"),
@@ -408,9 +504,9 @@ mod tests {
     #[test]
     fn texts_are_cut_at_excels_limit_and_between_characters() {
         let long = "🚄".repeat(16_384);
-        assert!(xml(|x| assert!(text(x, &long))).len() < long.len() + 20);
-        assert_eq!(cut_to_fit(&long).chars().count(), 16_383);
-        assert!(xml(|x| assert!(!text(x, &"é".repeat(LONGEST_TEXT)))).contains('é'));
+        assert_eq!(fitting(&long).chars().count(), 16_383);
+        let longest = "é".repeat(LONGEST_TEXT);
+        assert_eq!(fitting(&longest), longest);
     }
 
     #[test]

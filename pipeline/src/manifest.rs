@@ -131,6 +131,9 @@ pub struct Changes {
 pub struct RunFigures {
     /// Seconds of wall time by stage.
     pub seconds: BTreeMap<String, f64>,
+    /// Seconds of CPU time of the process, user and system, where the system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// Greatest resident memory of the process in bytes, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,

@@ -144,14 +144,14 @@ pub async fn settle(store: &Store, run: &str, period: PeriodId) -> Result<Vec<St
     let Some(&newest) = numbers.last() else { return Ok(Vec::new()) };
     let mut warnings = Vec::new();
     for &number in &numbers {
-        if store.size(Place::PendingWorkbook(period, number)).await?.is_some() {
-            if let Err(error) = name_workbook(store, run, period, number, &numbers).await {
-                warnings.push(format!(
-                    "the workbook of edition {number} waits for its name, which can't be replaced now ({error}): \
-                     close it in Excel, and the next run will name it; until then it is at {}",
-                    store.show(Place::PendingWorkbook(period, number)),
-                ));
-            }
+        if store.size(Place::PendingWorkbook(period, number)).await?.is_some()
+            && let Err(error) = name_workbook(store, run, period, number, &numbers).await
+        {
+            warnings.push(format!(
+                "the workbook of edition {number} waits for its name, which can't be replaced now ({error}): close it \
+                 in Excel, and the next run will name it; until then it is at {}",
+                store.show(Place::PendingWorkbook(period, number)),
+            ));
         }
     }
     let marker = newest.to_string().into_bytes();

@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use crate::{
     columns::{Amount, Table},
-    manifest::{Money, Total, Totals},
+    manifest::{Money, Totals},
     snapshot::schema,
 };
 
@@ -61,7 +61,7 @@ impl TotalsSoFar {
         let rows = sums.column("rows")?.u64()?;
         let amounts = sums.column(amount)?.decimal()?.physical();
         for ((currency, rows), minor) in currencies.iter().zip(rows.iter()).zip(amounts.iter()) {
-            let total = self.totals.entry(currency.unwrap_or_default().to_owned()).or_insert_with(Total::default);
+            let total = self.totals.entry(currency.unwrap_or_default().to_owned()).or_default();
             total.rows += rows.unwrap_or_default();
             total.amount = Money(total.amount.0 + minor.unwrap_or_default());
         }

@@ -105,7 +105,11 @@ impl PostgresSession {
     pub fn cut(mut self, start: Timestamp, end: Timestamp) -> Result<PostgresCut, SourceError> {
         let begun = self
             .client
-            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off")
+            .batch_execute(
+                // It stays open, idle, as long as others read in its snapshot.
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; \
+                 SET LOCAL idle_in_transaction_session_timeout = 0",
+            )
             .and_then(|()| self.client.query_one("SELECT pg_export_snapshot(), now()", &[]));
         let row = begun.map_err(|e| explain(&e, &self.address, "the cut"))?;
         let at: DateTime<Utc> = row.get(1);

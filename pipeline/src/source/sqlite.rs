@@ -13,7 +13,7 @@ use std::{
 };
 
 use arrow::record_batch::RecordBatch;
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime};
 use connectorx::{
     sources::{
         PartitionParser, Produce, Source, SourcePartition,
@@ -27,7 +27,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
     Cut, SourceError,
-    batch::{Cells, Reason, fits, read_rows},
+    batch::{Cells, Reason, fits, instant, read_rows},
     fill,
 };
 use crate::{
@@ -212,7 +212,10 @@ impl Cells for SqliteCells<'_, '_> {
     }
 
     fn instant(&mut self) -> Result<Option<i64>, Reason> {
-        self.cell()
+        let Some(micros) = self.cell::<i64>()? else { return Ok(None) };
+        let value = DateTime::from_timestamp_micros(micros);
+        let value = value.ok_or_else(|| format!("is `{micros}` microseconds, outside the years 1 to 9999"))?;
+        instant(value).map(Some)
     }
 }
 

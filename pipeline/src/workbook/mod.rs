@@ -106,7 +106,7 @@ impl Layout {
     fn sheets(&self) -> Vec<u64> {
         let full = usize::try_from(self.rows / SHEET_ROWS).unwrap_or(usize::MAX);
         let mut sheets = vec![SHEET_ROWS; full];
-        if self.rows % SHEET_ROWS > 0 || full == 0 {
+        if !self.rows.is_multiple_of(SHEET_ROWS) || full == 0 {
             sheets.push(self.rows % SHEET_ROWS);
         }
         sheets
@@ -143,7 +143,7 @@ pub fn write(
     let mut cut = Cut::default();
     for (i, &rows) in sheets.iter().enumerate() {
         let (mut entry, _) =
-            archive.new_file(&package::sheet_part(i)).compression_method(CompressionMethod::DEFLATE).start()?;
+            archive.new_file(package::sheet_part(i)).compression_method(CompressionMethod::DEFLATE).start()?;
         let mut joined = deflate::Joined::default();
         joined.write(&mut entry, &deflate::by_zlib(before.heads[i].as_bytes()))?;
         let mut under_way: VecDeque<mpsc::Receiver<(Deflated, Cut)>> = VecDeque::new();

@@ -345,7 +345,7 @@ fn decimals(xml: &mut Vec<u8>, mut value: u64, mut places: usize) {
     if value == 0 {
         return;
     }
-    while value % 10 == 0 {
+    while value.is_multiple_of(10) {
         value /= 10;
         places -= 1;
     }

@@ -136,14 +136,6 @@ impl Reporter {
             Form::Bars { all, bars } => show(event, all, bars),
         }
     }
-
-    /// Says a sentence to people; programs get it from the events.
-    pub fn say(&self, text: &str) {
-        let form = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Form::Bars { all, .. } = &*form {
-            let _ = all.println(text);
-        }
-    }
 }
 
 fn line(event: &Event<'_>) {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(crate) use self::postgres::explain;
-pub use self::postgres::{PostgresSession, cancel_backends};
+pub use self::postgres::{PostgresCut, PostgresSession, cancel_backends};
 
 /// Rows in each batch that a cut gives.
 pub const BATCH_ROWS: usize = 1024;

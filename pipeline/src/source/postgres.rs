@@ -160,9 +160,30 @@ impl PostgresCut {
         client.query(&fill(sql, &self.start, &self.end), &[]).map_err(|e| explain(&e, &self.address, what))
     }
 
+    /// Reads the rows of any query that gives a table's columns. [`Cut::read`] does so with the table's own query.
+    ///
+    /// # Errors
+    /// When the database fails or a value breaks a rule.
+    pub fn read_query(
+        &self,
+        query: &str,
+        table: &'static Table,
+        take: &mut dyn FnMut(RecordBatch) -> bool,
+    ) -> Result<(), SourceError> {
+        // connectorx panics on types that it doesn't know.
+        let read = catch_unwind(AssertUnwindSafe(|| match &self.tls {
+            Some(tls) => self.read_with(tls.clone(), query, table, take),
+            None => self.read_with(NoTls, query, table, take),
+        }));
+        read.unwrap_or_else(|_| {
+            Err(SourceError::Schema(format!("a column of {} has a type that can't be read", table.name)))
+        })
+    }
+
     fn read_with<C>(
         &self,
         tls: C,
+        query: &str,
         table: &'static Table,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), SourceError>
@@ -176,7 +197,7 @@ impl PostgresCut {
         let mut source = PostgresSource::<BinaryProtocol, C>::new(self.config.clone(), tls, 1).map_err(failed)?;
         let snapshot = self.cut.snapshot.as_deref().unwrap_or_default();
         source.set_data_order(DataOrder::RowMajor).map_err(failed)?;
-        source.set_queries(&[CXQuery::naked(fill(sql(table), &self.start, &self.end))]);
+        source.set_queries(&[CXQuery::naked(query)]);
         source.set_pre_execution_queries(Some(&[
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
             format!("SET TRANSACTION SNAPSHOT '{snapshot}'"),
@@ -222,14 +243,7 @@ impl Cut for PostgresCut {
     }
 
     fn read(&self, table: &'static Table, take: &mut dyn FnMut(RecordBatch) -> bool) -> Result<(), SourceError> {
-        // connectorx panics on types that it doesn't know.
-        let read = catch_unwind(AssertUnwindSafe(|| match &self.tls {
-            Some(tls) => self.read_with(tls.clone(), table, take),
-            None => self.read_with(NoTls, table, take),
-        }));
-        read.unwrap_or_else(|_| {
-            Err(SourceError::Schema(format!("a column of {} has a type that can't be read", table.name)))
-        })
+        self.read_query(&fill(sql(table), &self.start, &self.end), table, take)
     }
 }
 
@@ -343,6 +357,9 @@ fn innermost(error: &dyn std::error::Error) -> String {
 fn explain_source(error: PostgresSourceError, address: &str, what: &str) -> SourceError {
     match error {
         PostgresSourceError::PostgresError(error) => explain(&error, address, what),
+        PostgresSourceError::PostgresPoolError(error) => {
+            SourceError::Interrupted(format!("it gave no further connection ({error})"))
+        }
         other => SourceError::Other { what: what.to_owned(), reason: innermost(&other) },
     }
 }

@@ -158,11 +158,11 @@ impl RowFormat {
                 let _ = write!(chunk.number, "{number}");
                 chunk.numbers.fill(NOWHERE);
                 let here = chunk.tape.position();
-                chunk.tape.repeat(b"<row r=\"", row_open);
+                chunk.tape.again(b"<row r=\"", row_open);
                 chunk.last_number = chunk.tape.position();
                 chunk.tape.literal(chunk.number.as_bytes());
                 let after = chunk.tape.position();
-                chunk.tape.repeat(b"\">", row_close);
+                chunk.tape.again(b"\">", row_close);
                 (row_open, row_close) = (here, after);
                 for (i, array) in arrays.iter().enumerate() {
                     if array.is_valid(row) && self.cell(&mut chunk, i, *array, row) {
@@ -249,30 +249,30 @@ impl Chunk {
         let last = self.places[i];
         let here = &mut self.places[i];
         here.open = self.tape.position();
-        self.tape.repeat(column.open.as_bytes(), last.open);
+        self.tape.again(column.open.as_bytes(), last.open);
         let number = self.tape.position();
         let same = std::mem::replace(&mut self.numbers[column.class], number);
         if same == NOWHERE {
-            self.tape.repeat(self.number.as_bytes(), self.last_number);
+            self.tape.again(self.number.as_bytes(), self.last_number);
             here.before_value = self.tape.position();
-            self.tape.repeat(column.value.as_bytes(), last.before_value);
+            self.tape.again(column.value.as_bytes(), last.before_value);
         } else {
-            self.tape.repeat(self.number.as_bytes(), same);
+            self.tape.again(self.number.as_bytes(), same);
             here.before_value = self.tape.position();
-            self.tape.repeat(column.value.as_bytes(), same + self.number.len());
+            self.tape.again(column.value.as_bytes(), same + self.number.len());
         }
         self.last_number = number;
         here.value = self.tape.position();
         self.tape.value(value, last.value);
         here.close = self.tape.position();
-        self.tape.repeat(column.close.as_bytes(), last.close);
+        self.tape.again(column.close.as_bytes(), last.close);
     }
 
     /// A cell of text that its column doesn't usually hold: the rest of the text's tag, and the text.
     fn text(&mut self, column: &Cells, i: usize, tag: &str, value: &[u8]) {
         let last = self.places[i];
         self.places[i].open = self.tape.position();
-        self.tape.repeat(column.open.as_bytes(), last.open);
+        self.tape.again(column.open.as_bytes(), last.open);
         for part in [self.number.as_bytes(), column.text.as_bytes(), tag.as_bytes(), value, TEXT_END.as_bytes()] {
             self.tape.literal(part);
         }
@@ -398,14 +398,18 @@ fn escape(xml: &mut Vec<u8>, text: &str) {
             '\0'..'\x20' | '\u{fffe}' | '\u{ffff}' => {
                 xml.extend_from_slice(format!("_x{:04X}_", u32::from(character)).as_bytes());
             }
-            '_' if looks_escaped(&text.as_bytes()[at..]) => xml.extend_from_slice(b"_x005F_"),
+            '_' if looks_escaped(&text[at..]) => xml.extend_from_slice(b"_x005F_"),
             _ => xml.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
 }
 
-fn looks_escaped(text: &[u8]) -> bool {
-    text.len() >= 7 && text[1] == b'x' && text[6] == b'_' && text[2..6].iter().all(u8::is_ascii_hexdigit)
+/// Whether a text that begins with an underscore would be read as an escape. What ends it may also be the underscore
+/// with which the escape of the character after it begins.
+fn looks_escaped(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ends = |c: char| matches!(c, '_' | '\0'..='\x08' | '\x0b'..='\x1f' | '\u{fffe}' | '\u{ffff}');
+    bytes.len() >= 7 && bytes[1] == b'x' && bytes[2..6].iter().all(u8::is_ascii_hexdigit) && text[6..].starts_with(ends)
 }
 
 fn column_letters(index: usize) -> String {
@@ -491,6 +495,7 @@ mod tests {
             ("a<b>&\"c'", "a&lt;b&gt;&amp;\"c'"),
             ("\u{1}\u{8}\r\u{b}", "_x0001__x0008__x000D__x000B_"),
             ("_x0041_", "_x005F_x0041_"),
+            ("_x0041\u{1}", "_x005F_x0041_x0001_"),
             ("_x004_ _y0041_ a_b", "_x004_ _y0041_ a_b"),
             ("\u{fffe}\u{ffff}\u{fffd}ﬁ", "_xFFFE__xFFFF_\u{fffd}ﬁ"),
             ("=1+1", "=1+1"),

@@ -3,12 +3,13 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     io::{IsTerminal, Write},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -154,10 +155,15 @@ fn show(event: &Event<'_>, all: &MultiProgress, bars: &mut HashMap<String, Progr
     let mut bar = |stage: &str, of: Option<u64>| {
         let bar = bars.entry(stage.to_owned()).or_insert_with(|| {
             let template = match of {
-                Some(_) => "{prefix:10} {bar:30} {human_pos:>11} of {human_len} rows  {per_sec:>14}  {msg}",
-                None => "{prefix:10} {spinner:30} {human_pos:>11} rows  {per_sec:>14}  {msg}",
+                Some(_) => "{prefix:10} {bar:30} {human_pos:>11} of {human_len} rows  {rate:>16}  {msg}",
+                None => "{prefix:10} {spinner:30} {human_pos:>11} rows  {rate:>16}  {msg}",
+            };
+            let rate = |state: &ProgressState, to: &mut dyn fmt::Write| {
+                // Whole rows; that a bar can't be written is no concern of the run.
+                let _ = write!(to, "{} rows/s", HumanCount(state.per_sec() as u64));
             };
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = style.with_key("rate", rate);
             let bar = of.map_or_else(ProgressBar::no_length, ProgressBar::new).with_style(style);
             all.add(bar).with_prefix(stage.to_owned())
         });

@@ -324,6 +324,8 @@ impl Run<'_> {
             TableWriter::new(table, create(&staging.join(format!("{}.parquet", table.name)))?, provenance)?;
         let bytes = writer.bytes();
         let rows = AtomicU64::new(0);
+        // Until the first rows are sorted there is nothing to see but that the database works on them.
+        self.reporter.tell(&Event::Progress { stage: table.name, rows: 0, of, bytes: None });
         let (to_file, file_batches): (_, Receiver<RecordBatch>) = bounded(WAITING_BATCHES);
         let file = thread::scope(|scope| {
             let file = scope.spawn(move || {

@@ -1,0 +1,117 @@
+# Two commands for everybody: `make run` shows the report, `make test` is all that CI asks of a change.
+#
+# Plain POSIX make and sh, so that it works wherever there is a make; Cargo decides what is out of date.
+.POSIX:
+
+# Always the whole workspace: with `-p` or without `--workspace` Cargo would settle on other features of the
+# dependencies and build hundreds of them a second time. Always --release: there is one profile (see Cargo.toml).
+CARGO_ARGS = --release --workspace --locked
+
+# Cargo knows where it puts the program; CARGO_TARGET_DIR or a configuration file may say so.
+TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+
+# What `make test` does, in this order: what fails fast comes first.
+STEPS = prepare format deny program lint slim suite doc tidy
+
+.PHONY: help run program test $(STEPS) advisories figures pictures clean
+
+help:
+	@echo 'make run         build, make a demo database, report its previous month into ./reports'
+	@echo 'make test        everything that CI checks; installs what the tests need'
+	@echo 'make suite       only the tests, once `make prepare` has been run'
+	@echo 'make lint        clippy, with warnings as errors'
+	@echo 'make doc         the documentation of the code'
+	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
+	@echo 'make figures     the report at its full size, measured into docs/figures.md'
+	@echo 'make pictures    the pictures of the README again; needs LibreOffice and poppler'
+	@echo 'make clean       remove what was built and the demo; ./reports stays'
+
+# Installs nothing and asks nothing. The demo is made again in each new month, so that the month before is in it.
+run: program
+	@set -e; \
+	program="$(TARGET)/release/ticketing-report"; \
+	month=$$(date -u +%Y-%m); \
+	if [ ! -f demo/demo.sqlite ] || [ "$$(cat demo/made-in 2>/dev/null)" != "$$month" ]; then \
+	    mkdir -p demo; rm -f demo/demo.sqlite demo/made-in; \
+	    from=$$(( $${month%-*} - 1 ))-$${month#*-}; \
+	    "$$program" demo sqlite://demo/demo.sqlite --tickets 20000 --from "$$from" --months 13 --seed 1; \
+	    echo "$$month" > demo/made-in; \
+	fi; \
+	said=$$(DATABASE_URL=sqlite://demo/demo.sqlite \
+	    "$$program" --period previous-month --time-zone UTC --store ./reports); \
+	echo "$$said"; \
+	workbook=$${said##* in }; \
+	period=$${workbook##*ticketing-report-}; period=$${period%.xlsx}; \
+	edition=$$(ls "reports/editions/$$period" | sort -n | tail -n 1); \
+	case $$program in "$$PWD"/*) program=.$${program#"$$PWD"} ;; esac; \
+	echo; \
+	echo "Workbook  reports/ticketing-report-$$period.xlsx"; \
+	echo "Snapshot  reports/snapshots/*/month=$$period/part-0.parquet (bookings, payments, refunds, tickets, trips)"; \
+	echo "Manifest  reports/editions/$$period/$$edition/manifest.json"; \
+	echo; \
+	echo "Open the workbook in Excel or LibreOffice, or go on with:"; \
+	echo "  $$program list"; \
+	echo "  DATABASE_URL=sqlite://demo/demo.sqlite $$program check"; \
+	echo "  duckdb -c \"SELECT ticket_status, count(*) FROM 'reports/snapshots/tickets/*/*.parquet' GROUP BY ALL\""; \
+	echo "  python3 -c \"import polars; print(polars.read_parquet('reports/snapshots/tickets/'))\""; \
+	echo "  DB_HOST=... DB_NAME=traindb DB_USER=... DB_PASSWORD=... $$program --period previous-month"
+
+program:
+	cargo build $(CARGO_ARGS)
+
+# One step after the other, whatever -j says, each with the time it took.
+test:
+	@set -e; \
+	for step in $(STEPS); do \
+	    began=$$(date +%s); \
+	    $(MAKE) "$$step"; \
+	    echo "== $$step: $$(( $$(date +%s) - began )) s"; \
+	done
+
+prepare:
+	tests/prepare
+
+format:
+	cargo fmt --all --check
+
+# What may be in the dependency tree. Optional, because installing cargo-deny takes some minutes; CI has it.
+deny:
+	@if command -v cargo-deny > /dev/null; then \
+	    echo 'cargo deny check bans licenses sources'; cargo deny check bans licenses sources; \
+	else \
+	    echo 'deny: SKIPPED, as cargo-deny is not installed; `cargo install --locked cargo-deny` does that'; \
+	fi
+
+# Needs a git host on the network for the list of advisories, so it is no part of `make test`.
+advisories:
+	cargo deny check advisories
+
+lint:
+	cargo clippy $(CARGO_ARGS) --all-targets -- -D warnings
+
+# The library without the engine is what a server will link. This is the one place that asks for other features; it
+# only checks, which takes half a minute the first time and nothing afterwards.
+slim:
+	cargo check --release --locked -p pipeline --no-default-features
+
+suite:
+	cargo test $(CARGO_ARGS)
+
+doc:
+	RUSTDOCFLAGS=-Dwarnings cargo doc $(CARGO_ARGS) --no-deps
+
+# Whether the documents say what is true and the modules keep their borders.
+tidy: program
+	.ci/tidy "$(TARGET)/release/ticketing-report"
+
+# Some minutes: the report at its full size, for docs/figures.md.
+figures: prepare program
+	"$(TARGET)/release/figures"
+
+pictures: program
+	docs/images/make "$(TARGET)/release/ticketing-report"
+
+# Never ./reports: it is also where real reports go when nothing else is said.
+clean:
+	cargo clean
+	rm -f demo/demo.sqlite demo/made-in

@@ -13,7 +13,7 @@ TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_direc
 # What `make test` does, in this order: what fails fast comes first.
 STEPS = prepare format deny program lint slim suite doc tidy
 
-.PHONY: help run program test $(STEPS) advisories figures pictures clean
+.PHONY: help run program test $(STEPS) advisories figures side-by-side pictures clean
 
 help:
 	@echo 'make run         build, make a demo database, report its previous month into ./reports'
@@ -23,6 +23,7 @@ help:
 	@echo 'make doc         the documentation of the code'
 	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
 	@echo 'make figures     the report at its full size, measured into docs/figures.md'
+	@echo 'make side-by-side  the same beside other tools, into docs/side-by-side.md'
 	@echo 'make pictures    the pictures of the README again; needs LibreOffice and poppler'
 	@echo 'make clean       remove what was built and the demo; ./reports stays'
 
@@ -107,6 +108,11 @@ tidy: program
 # Some minutes: the report at its full size, for docs/figures.md.
 figures: prepare program
 	"$(TARGET)/release/figures"
+
+# Half an hour: the same rows by whatever else makes workbooks, for docs/side-by-side.md.
+side-by-side: prepare program
+	benches/prepare
+	"$(TARGET)/release/side-by-side"
 
 pictures: program
 	docs/images/make "$(TARGET)/release/ticketing-report"

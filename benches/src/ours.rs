@@ -12,12 +12,12 @@ use jiff::{Timestamp, civil::date};
 use pipeline::{
     columns::{SCHEMA_VERSION, TICKETS},
     config::DatabaseAddress,
+    hashed::HashedFile,
     manifest::{Compression, Cut as CutInfo, Manifest, RunFigures, TableFile, WorkbookFile},
     period::{ReportPeriod, ReportTimeZone},
     run::program,
     snapshot::TableWriter,
     source::{Cut, PostgresSession},
-    store::HashedFile,
     workbook::{self, Layout},
 };
 

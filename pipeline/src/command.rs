@@ -1,6 +1,11 @@
 //! What the report command does: parse, act, and say it in one last line.
 
-use std::{fs::File, io::Write as _};
+use std::{
+    fs::File,
+    io::Write as _,
+    panic::catch_unwind,
+    sync::{Mutex, PoisonError},
+};
 
 use clap::{CommandFactory, Parser};
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
@@ -23,9 +28,20 @@ use crate::{
     store::Store,
 };
 
-/// Runs the command; gives its exit code.
+/// Runs the command; gives its exit code. Panics, the program's own and connectorx's, become one line like any error.
 #[must_use]
 pub fn main() -> u8 {
+    static LAST: Mutex<String> = Mutex::new(String::new());
+    std::panic::set_hook(Box::new(|panic| {
+        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+    }));
+    catch_unwind(run).unwrap_or_else(|_| {
+        let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fail(&Reporter::for_stderr(), &Error::System(format!("a fault in the program, please report it: {last}")))
+    })
+}
+
+fn run() -> u8 {
     if let Err(error) = read_dotenv() {
         return fail(&Reporter::quiet(), &error);
     }

@@ -18,6 +18,9 @@ use crate::source::cancel_backends;
 /// How long the database may take to end our backends.
 const CANCEL_WITHIN: Duration = Duration::from_millis(1200);
 
+/// Held while something is done that must be done wholly or not at all, and by a signal from its arrival to the end.
+static WHOLE: Mutex<()> = Mutex::new(());
+
 static UNDO: Mutex<Undo> = Mutex::new(Undo { paths: Vec::new(), backends: None });
 
 #[derive(Default)]
@@ -51,6 +54,12 @@ fn remove(path: &PathBuf) {
     let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
+/// Does something that a signal must not find half done. Has to take milliseconds: the signal waits.
+pub fn wholly<T>(act: impl FnOnce() -> T) -> T {
+    let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
+}
+
 /// Registers the connections that this run opens in a PostgreSQL server.
 pub fn backends(url: &Url, address: &str, name: &str) {
     UNDO.lock().unwrap_or_else(PoisonError::into_inner).backends =
@@ -62,6 +71,7 @@ pub fn watch() {
     std::thread::spawn(|| {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let code = runtime.block_on(signal());
+        let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
         undo();
         std::process::exit(code);
     });

@@ -5,6 +5,7 @@
 
 pub mod columns;
 pub mod config;
+pub mod hashed;
 pub mod manifest;
 pub mod period;
 pub mod publish;
@@ -30,6 +31,8 @@ pub mod interrupt;
 pub mod output;
 #[cfg(feature = "engine")]
 pub mod progress;
+#[cfg(feature = "engine")]
+pub mod pull;
 #[cfg(feature = "engine")]
 pub mod render;
 #[cfg(feature = "engine")]

@@ -200,11 +200,11 @@ async fn name_workbook(
         for &older in numbers.iter().rev().filter(|&&n| n < number) {
             let holder = store.manifest(period, older).await?.workbook;
             let waits = store.size(Place::PendingWorkbook(period, older)).await?.is_some();
-            if holder.name != workbook.name || waits {
+            let kept = Place::Workbook(&holder.edition_name);
+            if holder.name != workbook.name || waits || store.size(kept).await?.is_some() {
                 continue;
             }
-            let kept = Place::Workbook(&holder.edition_name);
-            if holder.size == size && store.size(kept).await?.is_none() {
+            if holder.size == size && store.sha256(plain).await? == holder.sha256 {
                 store.duplicate(plain, Place::Staging(run, "kept.xlsx"), kept).await?;
             }
             break;

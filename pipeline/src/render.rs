@@ -5,10 +5,11 @@ use std::fs::File;
 use crate::{
     columns::TICKETS,
     error::Error,
+    hashed::HashedFile,
     manifest::Manifest,
     publish::settle,
     snapshot::{self, SnapshotError},
-    store::{HashedFile, Place, Store, StoreError},
+    store::{Place, Store, StoreError},
     workbook::{self, Layout, WorkbookError},
 };
 

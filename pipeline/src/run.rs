@@ -1,40 +1,37 @@
 //! A report from beginning to end: the stages in order.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::Instant,
 };
 
 use arrow::record_batch::RecordBatch;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::bounded;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     changes,
-    columns::{BOOKINGS, PAYMENTS, REFUNDS, SCHEMA_VERSION, TABLES, TICKETS, TRIPS, Table},
+    columns::{SCHEMA_VERSION, TABLES, TICKETS},
     config::DatabaseAddress,
     digest,
     error::Error,
+    hashed::HashedFile,
     interrupt::{self, HalfMade},
-    manifest::{Changes, Compression, Manifest, RunFigures, TableFile, Totals, WorkbookFile},
+    manifest::{Changes, Compression, Manifest, RunFigures, WorkbookFile},
     output::Output,
     period::{PeriodId, ReportPeriod, ReportTimeZone},
     progress::{Event, Reporter},
     publish::{self, Turn},
+    pull::{Pull, Pulled, WAITING_BATCHES, create, join},
     render::restore_workbook,
-    snapshot::{self, Provenance, SnapshotError, TableWriter},
-    source::{self, Cut, SourceError},
-    store::{HashedFile, Place, Store, StoreError},
+    snapshot::{self, Provenance},
+    source::{self, Cut},
+    store::{Place, Store, StoreError},
     workbook::{self, Layout, WorkbookError},
 };
-
-/// Batches that wait between two stages: enough to keep both busy, few enough to stay flat in memory.
-const WAITING_BATCHES: usize = 8;
 
 /// Bytes that a ticket takes in a workbook and a snapshot together, where no earlier edition tells.
 const TYPICAL_TICKET_BYTES: u64 = 450;
@@ -165,12 +162,6 @@ struct Run<'a> {
     began: Instant,
 }
 
-/// What the pull gives: each table's file, and the seconds each took.
-struct Pulled {
-    tables: BTreeMap<String, TableFile>,
-    seconds: BTreeMap<String, f64>,
-}
-
 impl Run<'_> {
     fn make(&self) -> Result<Outcome, Error> {
         let request = self.request;
@@ -220,7 +211,9 @@ impl Run<'_> {
                 })?;
                 file.finish().map_err(WorkbookError::Write)
             });
-            let pulled = match self.pull(&*cut, rows, &staging, to_sheet) {
+            let pull =
+                Pull { cut: &*cut, staging: &staging, provenance: self.provenance(&*cut), reporter: self.reporter };
+            let pulled = match pull.all(rows, to_sheet) {
                 Ok(pulled) => pulled,
                 Err(error) => {
                     // A sheet that can't be written ends the pull too, but is the better thing to say.
@@ -240,12 +233,24 @@ impl Run<'_> {
             }
             let digest =
                 digest::of_snapshot(TABLES.iter().filter_map(|t| Some(pulled.tables.get(t.name)?.digest.as_str())));
+            // Comparing takes as long as reading both editions: too long to hold the number meanwhile.
+            let newest = self.runtime.block_on(self.store.newest(period))?;
+            let mut compared = self.compare(newest.as_ref(), &digest, &staging);
             let (claim, previous) = match self.turn(period, &digest)? {
-                Turn::Unchanged(newest) => return self.unchanged(*newest, output),
+                Turn::Unchanged(newest) => return self.show(*newest, output, true),
                 Turn::Ours(claim, previous) => (claim, previous),
             };
+            if previous.as_ref().map(|m| m.edition) != newest.as_ref().map(|m| m.edition) {
+                compared = self.compare(previous.as_deref(), &digest, &staging);
+            }
+            // Whatever ends this run before it publishes gives the number back.
+            let _claimed = HalfMade::new(self.store.file(Place::Claim(period, claim.number())));
+            let changes = compared.unwrap_or_else(|unreadable| {
+                warnings.push(unreadable);
+                None
+            });
             let mut edition = self.manifest(period, claim.number(), &*cut, digest, pulled, warnings);
-            edition.changes = previous.as_deref().map(|previous| self.changes(previous, &staging)).transpose()?;
+            edition.changes = changes;
             // Nobody takes it only if the sheet's thread has failed, which joining it tells.
             let _ = send_manifest.send(edition.clone());
             let (size, sha256) = join(sheet)??;
@@ -253,8 +258,9 @@ impl Run<'_> {
             edition.run.seconds.insert("total".to_owned(), self.began.elapsed().as_secs_f64());
             edition.run.peak_memory = peak_memory();
             edition.run.cpu_seconds = cpu_seconds();
-            self.finished("workbook", rows, Some(size), self.began);
-            self.runtime.block_on(publish::commit(self.store, self.id, claim, &edition))?;
+            let seconds = self.began.elapsed().as_secs_f64();
+            self.reporter.tell(&Event::Finished { stage: "workbook", rows, bytes: Some(size), seconds });
+            interrupt::wholly(|| self.runtime.block_on(publish::commit(self.store, self.id, claim, &edition)))?;
             self.show(edition, output, false)
         })
     }
@@ -274,95 +280,38 @@ impl Run<'_> {
         }
     }
 
-    /// Reads all tables from the cut into their files, the tickets to the sheet as well, and sees that they agree with
-    /// the database's own sums.
-    fn pull(&self, cut: &dyn Cut, rows: u64, staging: &Path, to_sheet: Sender<RecordBatch>) -> Result<Pulled, Error> {
-        let provenance: Provenance = vec![
-            ("source", self.database.to_string()),
-            ("period", self.request.period.to_string()),
-            ("time_zone", self.request.zone.name().to_owned()),
-            ("cut", cut.cut().at.to_string()),
-            ("program", program()),
-        ];
-        let provenance = &provenance;
-        let mut pulled = Pulled { tables: BTreeMap::new(), seconds: BTreeMap::new() };
-        let controls = thread::scope(|scope| {
-            let controls = scope.spawn(|| cut.controls());
-            let others = scope.spawn(move || {
-                [&BOOKINGS, &PAYMENTS, &REFUNDS, &TRIPS].map(|table| {
-                    let began = Instant::now();
-                    let file = self.pull_table(cut, table, None, staging, provenance, None)?;
-                    Ok::<_, Error>((table.name, file, began.elapsed().as_secs_f64()))
-                })
-            });
-            let began = Instant::now();
-            let tickets = self.pull_table(cut, &TICKETS, Some(rows), staging, provenance, Some(to_sheet))?;
-            pulled.tables.insert(TICKETS.name.to_owned(), tickets);
-            pulled.seconds.insert(TICKETS.name.to_owned(), began.elapsed().as_secs_f64());
-            for other in join(others)? {
-                let (name, file, seconds) = other?;
-                pulled.tables.insert(name.to_owned(), file);
-                pulled.seconds.insert(name.to_owned(), seconds);
-            }
-            Ok::<_, Error>(join(controls)??)
-        })?;
-        agree(&pulled.tables, &controls)?;
-        Ok(pulled)
-    }
-
-    fn pull_table(
-        &self,
-        cut: &dyn Cut,
-        table: &'static Table,
-        of: Option<u64>,
-        staging: &Path,
-        provenance: &Provenance,
-        to_sheet: Option<Sender<RecordBatch>>,
-    ) -> Result<TableFile, Error> {
-        let began = Instant::now();
-        let mut writer =
-            TableWriter::new(table, create(&staging.join(format!("{}.parquet", table.name)))?, provenance)?;
-        let bytes = writer.bytes();
-        let rows = AtomicU64::new(0);
-        // Until the first rows are sorted there is nothing to see but that the database works on them.
-        self.reporter.tell(&Event::Progress { stage: table.name, rows: 0, of, bytes: None });
-        let (to_file, file_batches): (_, Receiver<RecordBatch>) = bounded(WAITING_BATCHES);
-        let file = thread::scope(|scope| {
-            let file = scope.spawn(move || {
-                for batch in file_batches {
-                    writer.write(&batch)?;
-                }
-                writer.finish()
-            });
-            let read = cut.read(table, &mut |batch| {
-                let so_far = rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed) + batch.num_rows() as u64;
-                let bytes = Some(bytes.load(Ordering::Relaxed));
-                self.reporter.tell(&Event::Progress { stage: table.name, rows: so_far, of, bytes });
-                to_sheet.as_ref().is_none_or(|sheet| sheet.send(batch.clone()).is_ok()) && to_file.send(batch).is_ok()
-            });
-            drop(to_file);
-            let file: Result<TableFile, SnapshotError> = join(file)?;
-            read?;
-            Ok::<_, Error>(file?)
-        })?;
-        self.finished(table.name, file.rows, Some(file.size), began);
-        Ok(file)
-    }
-
-    fn finished(&self, stage: &str, rows: u64, bytes: Option<u64>, began: Instant) {
-        self.reporter.tell(&Event::Finished { stage, rows, bytes, seconds: began.elapsed().as_secs_f64() });
-    }
-
     fn turn(&self, period: PeriodId, digest: &str) -> Result<Turn, Error> {
         let digest = (!self.request.force).then_some(digest);
         Ok(self.runtime.block_on(publish::next_turn(self.store, period, self.id, digest))?)
     }
 
-    fn changes(&self, previous: &Manifest, staging: &Path) -> Result<Changes, Error> {
-        let open = |path: PathBuf| File::open(&path).map_err(|e| StoreError::file(&path, &e));
-        let old = open(self.store.file(Place::Table(previous.period, previous.edition, TICKETS.name)))?;
-        let new = open(staging.join(format!("{}.parquet", TICKETS.name)))?;
-        Ok(changes::compare(previous.edition, snapshot::read(&TICKETS, old)?.1, snapshot::read(&TICKETS, new)?.1)?)
+    /// How the tickets differ from an earlier edition's; `None` without one. That the earlier one can't be read must
+    /// not keep a new one from being made: it is a warning.
+    fn compare(&self, earlier: Option<&Manifest>, digest: &str, staging: &Path) -> Result<Option<Changes>, String> {
+        let Some(earlier) = earlier else { return Ok(None) };
+        if earlier.digest == digest {
+            return Ok(Some(Changes { edition: earlier.edition, ..Changes::default() }));
+        }
+        let tickets = |path: PathBuf| {
+            let file = File::open(&path).map_err(|e| StoreError::file(&path, &e).to_string())?;
+            snapshot::read(&TICKETS, file).map(|(_, batches)| batches).map_err(|e| e.to_string())
+        };
+        let old = tickets(self.store.file(Place::Table(earlier.period, earlier.edition, TICKETS.name)));
+        let new = tickets(staging.join(format!("{}.parquet", TICKETS.name)));
+        let compared = old.and_then(|old| changes::compare(earlier.edition, old, new?).map_err(|e| e.to_string()));
+        compared
+            .map(Some)
+            .map_err(|reason| format!("edition {} can't be compared with this one: {reason}", earlier.edition))
+    }
+
+    fn provenance(&self, cut: &dyn Cut) -> Provenance {
+        vec![
+            ("source", self.database.to_string()),
+            ("period", self.request.period.to_string()),
+            ("time_zone", self.request.zone.name().to_owned()),
+            ("cut", cut.cut().at.to_string()),
+            ("program", program()),
+        ]
     }
 
     fn manifest(
@@ -406,11 +355,6 @@ impl Run<'_> {
         }
     }
 
-    /// The newest edition holds this data: finish or mend whatever names it, and say so.
-    fn unchanged(&self, newest: Manifest, output: Option<Output>) -> Result<Outcome, Error> {
-        self.show(newest, output, true)
-    }
-
     /// Makes the names follow the manifests and gives the extra copy.
     fn show(&self, manifest: Manifest, output: Option<Output>, unchanged: bool) -> Result<Outcome, Error> {
         let mut warnings = self.runtime.block_on(publish::settle(self.store, self.id, manifest.period))?;
@@ -439,29 +383,6 @@ impl Run<'_> {
         });
         Ok(Outcome { manifest, unchanged, workbook: workbook.display().to_string(), warnings })
     }
-}
-
-/// Sees that what was read is what the database counts and adds up itself.
-fn agree(tables: &BTreeMap<String, TableFile>, controls: &BTreeMap<String, Totals>) -> Result<(), SourceError> {
-    for table in TABLES {
-        let none = Totals::new();
-        let read = tables.get(table.name).map_or(&none, |file| &file.totals);
-        let mut expected = controls.get(table.name).cloned().unwrap_or_default();
-        expected.retain(|_, total| total.rows > 0);
-        if *read != expected {
-            let say = |totals: &Totals| serde_json::to_string(totals).unwrap_or_default();
-            return Err(SourceError::Controls { table: table.name, read: say(read), database: say(&expected) });
-        }
-    }
-    Ok(())
-}
-
-fn create(path: &Path) -> Result<File, StoreError> {
-    File::create(path).map_err(|e| StoreError::file(path, &e))
-}
-
-fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> Result<T, Error> {
-    thread.join().map_err(|_| Error::System("a thread of the report has died; please report this".to_owned()))
 }
 
 /// The process's greatest resident memory so far in bytes, where the system tells.

@@ -24,8 +24,8 @@ use parquet::{
 use crate::{
     columns::{Kind, MONEY_PRECISION, MONEY_SCALE, SCHEMA_VERSION, Table},
     digest::RowDigest,
+    hashed::HashedFile,
     manifest::TableFile,
-    store::HashedFile,
     totals::TotalsSoFar,
 };
 

@@ -22,6 +22,7 @@ mod cut;
 mod editions;
 mod failures;
 mod months;
+mod other_commands;
 mod properties;
 mod render;
 mod rows;

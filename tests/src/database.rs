@@ -20,7 +20,7 @@ use postgres::SimpleQueryMessage;
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
-use crate::{cells::Cell, postgres::PostgresDatabase};
+use crate::{cells::Cell, guard::shared_folder, postgres::PostgresDatabase};
 
 /// A few hundred tickets of two months.
 pub const SMALL: DemoOptions = demo(400, 2);
@@ -62,18 +62,20 @@ impl Database {
     /// When it can't be made.
     #[must_use]
     pub fn demo(kind: Kind, options: &DemoOptions) -> Self {
-        static FILES: OnceLock<Mutex<HashMap<String, TempDir>>> = OnceLock::new();
+        static TEMPLATES: OnceLock<Mutex<HashMap<String, PathBuf>>> = OnceLock::new();
         match kind {
             Kind::Postgres => Self::Postgres(PostgresDatabase::demo(options)),
             Kind::Sqlite => {
-                let mut files = FILES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-                let template = files.entry(format!("{options:?}")).or_insert_with(|| {
-                    let folder = tempfile::tempdir().unwrap();
-                    into_sqlite(&folder.path().join("traindb.sqlite"), options, &mut |_, _| {}).unwrap();
-                    folder
+                let mut templates =
+                    TEMPLATES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+                let number = templates.len();
+                let template = templates.entry(format!("{options:?}")).or_insert_with(|| {
+                    let file = shared_folder().join(format!("template-{number}.sqlite"));
+                    into_sqlite(&file, options, &mut |_, _| {}).unwrap();
+                    file
                 });
                 let folder = tempfile::tempdir().unwrap();
-                fs::copy(template.path().join("traindb.sqlite"), folder.path().join("traindb.sqlite")).unwrap();
+                fs::copy(template, file(&folder)).unwrap();
                 Self::Sqlite(folder)
             }
         }

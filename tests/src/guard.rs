@@ -1,6 +1,10 @@
 //! Tidying up that happens even if the tests are killed.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
 
 /// A shell that waits for this process to let go of it, or to end in whatever way, and then runs a script.
 #[derive(Debug)]
@@ -35,4 +39,19 @@ impl Drop for Guard {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
+}
+
+/// A folder for what all tests of this process share; gone when the process ends.
+///
+/// # Panics
+/// When the system gives none.
+#[must_use]
+pub fn shared_folder() -> &'static Path {
+    static FOLDER: OnceLock<(PathBuf, Guard)> = OnceLock::new();
+    let (folder, _) = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let guard = Guard::new(&["sh"], r#"rm -rf "$1""#, &[&folder.display().to_string()]);
+        (folder, guard)
+    });
+    folder
 }

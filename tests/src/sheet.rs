@@ -83,12 +83,10 @@ pub fn shows(found: &Data, expected: &Cell, zone: &TimeZone) -> bool {
     }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "whole numbers far below 2^53")]
 fn exactly(found: f64, expected: i64) -> bool {
     found == expected as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the double nearest to the amount is what the cell must hold")]
 fn decimal(cents: i128) -> f64 {
     cents as f64 / 100.0
 }

@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use pipeline::{columns::TABLES, manifest::Manifest, store::hex};
+use pipeline::{columns::TABLES, manifest::Manifest};
 use sha2::{Digest, Sha256};
 
 use crate::cells::{TableRows, read_parquet};
@@ -266,5 +266,5 @@ impl StoreFolder {
 /// SHA-256 of a file in hexadecimal, if there is such a file.
 #[must_use]
 pub fn sha256(path: &Path) -> Option<String> {
-    fs::read(path).ok().map(|bytes| hex(&Sha256::digest(bytes)))
+    fs::read(path).ok().map(|bytes| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -44,8 +44,9 @@ fn main() -> ExitCode {
 
 /// Measures what is asked for, shows it, and either checks it or keeps it.
 fn compare(options: &Options) -> Result<(), Failure> {
+    let revision = record::revision()?;
     let sizes = options.plans().iter().map(|plan| measure_size(plan, options.rounds)).collect::<Result<Vec<_>, _>>()?;
-    let record = Record::new(options.form(), options.rounds, sizes)?;
+    let record = Record::new(options.form(), revision, options.rounds, sizes);
     let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
     let history = benches.join("history.jsonl");
     print(&table::markdown(&record));

@@ -103,10 +103,10 @@ impl Size {
 }
 
 impl Record {
-    /// A record of today.
-    pub(crate) fn new(form: String, rounds: u32, sizes: Vec<Size>) -> Result<Self, Failure> {
+    /// A record of today, of a program built from `revision`.
+    pub(crate) fn new(form: String, revision: String, rounds: u32, sizes: Vec<Size>) -> Self {
         let date = jiff::ZonedDateTime::now().date();
-        Ok(Self { date, revision: revision()?, machine: machine(), form, rounds, sizes })
+        Self { date, revision, machine: machine(), form, rounds, sizes }
     }
 
     /// Adds it to the history.
@@ -153,7 +153,8 @@ pub(crate) fn read(history: &Path) -> Result<Vec<Record>, Failure> {
     text.lines().enumerate().map(record).collect()
 }
 
-fn revision() -> Result<String, Failure> {
+/// The revision of the source as it is now. To be asked before measuring, which takes long enough for it to change.
+pub(crate) fn revision() -> Result<String, Failure> {
     let git = |arguments: &[&str]| -> Result<String, Failure> {
         let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

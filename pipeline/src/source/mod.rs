@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     columns::{TABLES, Table},
     config::DatabaseAddress,
+    hashed::hex,
     manifest::{self, Totals},
-    store::hex,
 };
 
 pub(crate) use self::postgres::explain;

@@ -194,6 +194,9 @@ impl PostgresCut {
         <C::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         let failed = |e: PostgresSourceError| explain_source(e, &self.address, table.name);
+        // connectorx tries for half a minute to get a connection that the server refuses: ask once before it does.
+        let refused = |e| explain(&e, &self.address, table.name);
+        drop(self.config.connect(tls.clone()).map_err(refused)?);
         let mut source = PostgresSource::<BinaryProtocol, C>::new(self.config.clone(), tls, 1).map_err(failed)?;
         let snapshot = self.cut.snapshot.as_deref().unwrap_or_default();
         source.set_data_order(DataOrder::RowMajor).map_err(failed)?;

@@ -10,6 +10,7 @@ mod huffman;
 mod package;
 mod rows;
 mod tape;
+mod values;
 
 use std::{
     collections::VecDeque,

@@ -1,6 +1,6 @@
 //! What earlier runs could not finish, or what somebody has removed: the next run mends it, or `check --repair`.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use tests::{
     database::{Database, Kind, SMALL},
@@ -66,6 +66,19 @@ fn a_crash_between_the_manifest_and_the_names_is_mended() {
 }
 
 #[test]
+fn a_crash_before_the_names_and_then_another_edition_lose_no_workbook() {
+    let work = Workplace::new();
+    let (database, store) = two_editions(&work);
+    fs::rename(store.file(PLAIN), store.file("editions/2025-01/2/workbook.xlsx")).unwrap();
+    fs::rename(store.file("ticketing-report-2025-01-edition-1.xlsx"), store.file(PLAIN)).unwrap();
+    fs::write(store.file("state/shown/2025-01.json"), "1").unwrap();
+    change(&database, &first_ticket(&store));
+    work.succeed(&database, &JANUARY);
+    assert_eq!(store.numbers("2025-01"), [1, 2, 3]);
+    store.assert_settled();
+}
+
+#[test]
 fn a_crash_while_the_names_change_is_mended() {
     for mender in Mender::ALL {
         let work = Workplace::new();
@@ -118,14 +131,16 @@ fn a_name_that_somebody_has_saved_over_shows_the_edition_again() {
 }
 
 #[test]
-fn an_edition_whose_name_somebody_has_saved_over_stays_beside_the_next_one() {
-    let work = Workplace::new();
-    let (database, store) = two_editions(&work);
-    fs::write(store.file(PLAIN), "somebody's own").unwrap();
-    change(&database, &first_ticket(&store));
-    work.succeed(&database, &JANUARY);
-    assert_eq!(store.numbers("2025-01"), [1, 2, 3]);
-    store.assert_settled();
+fn an_edition_whose_workbook_somebody_has_spoilt_stays_beside_the_next_one() {
+    for spoil in [fs::remove_file, |path: PathBuf| fs::write(path, "somebody's own")] {
+        let work = Workplace::new();
+        let (database, store) = two_editions(&work);
+        spoil(store.file(PLAIN)).unwrap();
+        change(&database, &first_ticket(&store));
+        work.succeed(&database, &JANUARY);
+        assert_eq!(store.numbers("2025-01"), [1, 2, 3]);
+        store.assert_settled();
+    }
 }
 
 /// The warning that a workbook hasn't got its name yet.

@@ -116,7 +116,9 @@ fn arguments_that_do_not_exist_are_named() {
 
 #[test]
 fn a_setting_that_cannot_be_used_is_named_with_the_remedy() {
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    /// Variables, and words of the message.
+    type Case = (&'static [(&'static str, &'static str)], &'static [&'static str]);
+    let cases: &[Case] = &[
         (&[("DATABASE_URL", "mysql://localhost/traindb")], &["mysql://", "postgres:// and sqlite://"]),
         (&[("DATABASE_URL", "traindb")], &["DATABASE_URL", "postgres://user:password@host:5432/traindb"]),
         (&[("DATABASE_URL", "sqlite://")], &["path is missing"]),

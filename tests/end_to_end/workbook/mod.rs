@@ -177,14 +177,13 @@ fn the_run_info_says_what_the_manifest_says() {
         }
     }
     for warning in &manifest.warnings {
-        assert!(info.iter().any(|row| row == &[warning.clone()]), "{warning}");
+        assert!(info.iter().any(|row| row == std::slice::from_ref(warning)), "{warning}");
     }
     for column in on_sheet() {
         assert!(info.iter().any(|row| row.len() == 3 && row[0] == column), "{column} isn't explained");
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "amounts of a demo")]
 fn cents(text: &str) -> Option<i128> {
     text.parse::<f64>().ok().map(|amount| (amount * 100.0).round() as i128)
 }

@@ -1,23 +1,7 @@
 -- One row for each ticket issued in the period, with what stands around it. Every join is an outer one: a ticket is
--- never lost because something beside it is missing. Payments and refunds are aggregated once, and only those of the
--- period's bookings and tickets.
-WITH paid AS (
-    SELECT
-        p.booking_id,
-        p.status AS latest_status,
-        p.method AS latest_method,
-        coalesce(
-            sum(p.amount) FILTER (WHERE p.status = 'completed' AND p.currency = b.currency)
-                OVER (PARTITION BY p.booking_id),
-            0
-        ) AS paid_amount,
-        row_number() OVER (
-            PARTITION BY p.booking_id ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC
-        ) AS age
-    FROM payments p
-    JOIN bookings b ON b.id = p.booking_id
-    WHERE p.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
-), refunded AS (
+-- never lost because something beside it is missing. A booking's payments are looked up by their index, for each of its
+-- tickets; joined as a table of their own they would be searched from end to end.
+WITH refunded AS (
     SELECT
         r.ticket_id,
         coalesce(sum(r.refunded_amount) FILTER (WHERE r.currency = t.currency), 0) AS refunded_amount
@@ -36,8 +20,19 @@ SELECT
     b.status AS booking_status,
     b.total_amount AS booking_total_amount,
     b.currency AS booking_currency,
-    paid.paid_amount,
-    paid.latest_status AS latest_payment_status,
+    (
+        SELECT coalesce(sum(p.amount) FILTER (WHERE p.status = 'completed' AND p.currency = b.currency), 0)
+        FROM payments p
+        WHERE p.booking_id = b.id
+        HAVING count(*) > 0
+    ) AS paid_amount,
+    (
+        SELECT p.status
+        FROM payments p
+        WHERE p.booking_id = b.id
+        ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC
+        LIMIT 1
+    ) AS latest_payment_status,
     p.first_name AS passenger_first_name,
     p.last_name AS passenger_last_name,
     p.doc_type AS passenger_doc_type,
@@ -52,7 +47,13 @@ SELECT
     s.seat_number AS seat_number,
     c.carriage_number AS carriage_number,
     tn.registration AS train_registration,
-    paid.latest_method AS payment_method,
+    (
+        SELECT p.method
+        FROM payments p
+        WHERE p.booking_id = b.id
+        ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC
+        LIMIT 1
+    ) AS payment_method,
     refunded.refunded_amount,
     ds.name AS departure_station_name,
     ars.name AS arrival_station_name,
@@ -63,7 +64,6 @@ SELECT
     t.trip_id
 FROM tickets t
 LEFT JOIN bookings b ON b.id = t.booking_id
-LEFT JOIN paid ON paid.booking_id = t.booking_id AND paid.age = 1
 LEFT JOIN refunded ON refunded.ticket_id = t.id
 LEFT JOIN passengers p ON p.id = t.passenger_id
 LEFT JOIN trips tr ON tr.id = t.trip_id

@@ -67,7 +67,10 @@ fn run() -> u8 {
         Some(Command::List(args)) => list(args),
         Some(Command::Render(args)) => render_again(args),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(*shell, &mut Cli::command(), "ticketing-report", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "ticketing-report", &mut script);
+            // Whoever has read enough closes the pipe: no failure.
+            let _ = std::io::stdout().write_all(&script);
             Ok(())
         }
     };

@@ -76,7 +76,7 @@ impl Error {
             | Self::Snapshot(SnapshotError::Write { .. })
             | Self::Workbook(WorkbookError::Write(_))
             | Self::Store(StoreError::Object { .. } | StoreError::Full { .. } | StoreError::Folder { .. }) => 73,
-            Self::Source(SourceError::Unreachable { .. } | SourceError::Interrupted(_))
+            Self::Source(SourceError::Unreachable { .. } | SourceError::Interrupted(_) | SourceError::CutLost(_))
             | Self::Store(StoreError::Busy { .. }) => 75,
             Self::Config(_)
             | Self::Store(StoreError::Address(_))

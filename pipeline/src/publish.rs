@@ -196,15 +196,17 @@ async fn name_workbook(
         }
     }
     let plain = Place::Workbook(&workbook.name);
-    if let Some(size) = store.size(plain).await? {
+    if store.size(plain).await?.is_some() {
+        // It is the workbook of the newest edition before this one that has no other name yet, unless somebody has put
+        // something else there.
         for &older in numbers.iter().rev().filter(|&&n| n < number) {
             let holder = store.manifest(period, older).await?.workbook;
-            let waits = store.size(Place::PendingWorkbook(period, older)).await?.is_some();
             let kept = Place::Workbook(&holder.edition_name);
+            let waits = store.size(Place::PendingWorkbook(period, older)).await?.is_some();
             if holder.name != workbook.name || waits || store.size(kept).await?.is_some() {
                 continue;
             }
-            if holder.size == size && store.sha256(plain).await? == holder.sha256 {
+            if store.sha256(plain).await? == holder.sha256 {
                 store.duplicate(plain, Place::Staging(run, "kept.xlsx"), kept).await?;
             }
             break;

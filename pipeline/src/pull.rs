@@ -58,7 +58,7 @@ impl Pull<'_> {
             let others =
                 scope.spawn(|| [&BOOKINGS, &PAYMENTS, &REFUNDS, &TRIPS].map(|table| self.timed(table, None, None)));
             let tickets = self.timed(&TICKETS, Some(rows), Some(to_sheet));
-            Ok::<_, Error>((join(controls)?, join(others)?.into_iter().chain([tickets])))
+            Ok::<_, Error>((join(controls)?, [tickets].into_iter().chain(join(others)?)))
         })?;
         let mut pulled = Pulled::default();
         let mut errors = Vec::new();
@@ -80,7 +80,7 @@ impl Pull<'_> {
             Err(error) => errors.push(error.into()),
         }
         // What one connection meets makes the others fail too, with less to say: their snapshot is gone.
-        let consequence = |error: &Error| matches!(error, Error::Source(SourceError::Interrupted(_)));
+        let consequence = |error: &Error| matches!(error, Error::Source(SourceError::CutLost(_)));
         let cause = errors.iter().position(|error| !consequence(error)).unwrap_or(0);
         Err(errors.swap_remove(cause))
     }

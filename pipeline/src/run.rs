@@ -236,8 +236,10 @@ impl Run<'_> {
             // Comparing takes as long as reading both editions: too long to hold the number meanwhile.
             let newest = self.runtime.block_on(self.store.newest(period))?;
             let mut compared = self.compare(newest.as_ref(), &digest, &staging);
+            // The newest edition's workbook is about to give its name away: see that it is there to be kept.
+            let mended = newest.as_ref().map_or(Ok(None), |newest| self.mend(newest))?;
             let (claim, previous) = match self.turn(period, &digest)? {
-                Turn::Unchanged(newest) => return self.show(*newest, output, true),
+                Turn::Unchanged(newest) => return self.show(*newest, output, true, mended),
                 Turn::Ours(claim, previous) => (claim, previous),
             };
             if previous.as_ref().map(|m| m.edition) != newest.as_ref().map(|m| m.edition) {
@@ -261,7 +263,7 @@ impl Run<'_> {
             let seconds = self.began.elapsed().as_secs_f64();
             self.reporter.tell(&Event::Finished { stage: "workbook", rows, bytes: Some(size), seconds });
             interrupt::wholly(|| self.runtime.block_on(publish::commit(self.store, self.id, claim, &edition)))?;
-            self.show(edition, output, false)
+            self.show(edition, output, false, mended)
         })
     }
 
@@ -355,16 +357,31 @@ impl Run<'_> {
         }
     }
 
+    /// Makes an edition's workbook again where somebody has removed or spoilt it; says so.
+    fn mend(&self, manifest: &Manifest) -> Result<Option<String>, Error> {
+        let threads = self.request.threads;
+        self.runtime.block_on(async {
+            Ok(match publish::find_workbook(self.store, manifest).await? {
+                Some(_) => None,
+                None => {
+                    Some(restore_workbook(self.store, self.id, manifest, threads).await.unwrap_or_else(|e| e.line()))
+                }
+            })
+        })
+    }
+
     /// Makes the names follow the manifests and gives the extra copy.
-    fn show(&self, manifest: Manifest, output: Option<Output>, unchanged: bool) -> Result<Outcome, Error> {
+    fn show(
+        &self,
+        manifest: Manifest,
+        output: Option<Output>,
+        unchanged: bool,
+        mended: Option<String>,
+    ) -> Result<Outcome, Error> {
         let mut warnings = self.runtime.block_on(publish::settle(self.store, self.id, manifest.period))?;
-        let mut found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
-        if found.is_none() {
-            let mended =
-                self.runtime.block_on(restore_workbook(self.store, self.id, &manifest, self.request.threads))?;
-            warnings.push(mended);
-            found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
-        }
+        warnings.extend(mended);
+        warnings.extend(self.mend(&manifest)?);
+        let found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
         for warning in &warnings {
             self.reporter.tell(&Event::Warning { message: warning });
         }

@@ -167,7 +167,10 @@ fn findings(
             ),
             78,
         ),
-        None => Finding::warning("migrations", "there is no flyway_schema_history: if tables are missing, run Flyway"),
+        None => Finding::warning(
+            "migrations",
+            "there is no flyway_schema_history, or it may not be read: if tables are missing, run Flyway",
+        ),
     });
     let wrong = wrong_columns(&facts.columns, typed);
     if !wrong.is_empty() {
@@ -235,7 +238,9 @@ fn postgres_facts(client: &mut Client) -> Result<Facts, ::postgres::Error> {
     let sql = "SELECT table_name::text, column_name::text, udt_name::text FROM information_schema.columns \
                WHERE table_schema = ANY (current_schemas(false))";
     let columns = client.query(sql, &[])?.iter().map(|row: &Row| ((row.get(0), row.get(1)), row.get(2))).collect();
-    let history: bool = client.query_one("SELECT to_regclass('flyway_schema_history') IS NOT NULL", &[])?.get(0);
+    let history: bool = client
+        .query_one("SELECT coalesce(has_table_privilege(to_regclass('flyway_schema_history'), 'SELECT'), false)", &[])?
+        .get(0);
     let migrations = if history {
         let sql = "SELECT coalesce((SELECT version FROM flyway_schema_history WHERE success AND version IS NOT NULL \
                    ORDER BY installed_rank DESC LIMIT 1), 'none'), \

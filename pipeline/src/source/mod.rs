@@ -68,6 +68,9 @@ pub enum SourceError {
         /// The reason.
         reason: String,
     },
+    /// The coordinator's transaction has ended, and the cut with it: something else has failed before.
+    #[error("the database has given up the report's snapshot ({0}); try again")]
+    CutLost(String),
     /// A table or column is missing, of another type, or may not be read.
     #[error(
         "the database isn't as expected: {0}; run `ticketing-report check`, and apply the missing migrations or grants"

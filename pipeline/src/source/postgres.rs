@@ -11,6 +11,7 @@ use ::postgres::{
     Client, Config, NoTls, Socket,
     error::SqlState,
     tls::{MakeTlsConnect, TlsConnect},
+    types::Type,
 };
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -19,8 +20,7 @@ use connectorx::{
     sources::{
         PartitionParser, Produce, Source, SourcePartition,
         postgres::{
-            BinaryProtocol, PostgresBinarySourcePartitionParser, PostgresSource, PostgresSourceError,
-            PostgresTypeSystem, rewrite_tls_args,
+            BinaryProtocol, PostgresBinarySourcePartitionParser, PostgresSource, PostgresSourceError, rewrite_tls_args,
         },
     },
     sql::CXQuery,
@@ -194,9 +194,12 @@ impl PostgresCut {
         <C::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         let failed = |e: PostgresSourceError| explain_source(e, &self.address, table.name);
-        // connectorx tries for half a minute to get a connection that the server refuses: ask once before it does.
+        // connectorx tries for half a minute to get a connection that the server refuses, and panics on types that it
+        // doesn't know: ask and look before it does.
         let refused = |e| explain(&e, &self.address, table.name);
-        drop(self.config.connect(tls.clone()).map_err(refused)?);
+        let mut first = self.config.connect(tls.clone()).map_err(refused)?;
+        conforms(table, first.prepare(query).map_err(refused)?.columns())?;
+        drop(first);
         let mut source = PostgresSource::<BinaryProtocol, C>::new(self.config.clone(), tls, 1).map_err(failed)?;
         let snapshot = self.cut.snapshot.as_deref().unwrap_or_default();
         source.set_data_order(DataOrder::RowMajor).map_err(failed)?;
@@ -207,7 +210,6 @@ impl PostgresCut {
             "SET LOCAL jit = off".to_owned(),
         ]));
         source.fetch_metadata().map_err(failed)?;
-        conforms(table, &source.names(), &source.schema())?;
         for mut partition in source.partition().map_err(failed)? {
             let mut parser = partition.parser().map_err(failed)?;
             read_rows(&mut PostgresCells { parser: &mut parser, address: &self.address, table }, table, take)?;
@@ -257,21 +259,22 @@ fn sum_in_minor_units(sum: Decimal) -> Result<i128, Reason> {
 }
 
 /// Whether the query's columns are those that the table declares.
-fn conforms(table: &Table, names: &[String], types: &[PostgresTypeSystem]) -> Result<(), SourceError> {
-    use PostgresTypeSystem as Type;
-    for (column, (name, found)) in table.columns.iter().zip(names.iter().zip(types)) {
+fn conforms(table: &Table, columns: &[::postgres::Column]) -> Result<(), SourceError> {
+    for (column, given) in table.columns.iter().zip(columns) {
+        let found = given.type_();
         let fits = match column.kind {
-            Kind::Text => matches!(found, Type::Text(_) | Type::VarChar(_) | Type::BpChar(_) | Type::Name(_)),
-            Kind::Key => matches!(found, Type::UUID(_)),
-            Kind::Integer => matches!(found, Type::Int8(_)),
-            Kind::Money => matches!(found, Type::Numeric(_)),
-            Kind::Date => matches!(found, Type::Date(_)),
-            Kind::Time => matches!(found, Type::Time(_)),
-            Kind::Instant => matches!(found, Type::TimestampTz(_)),
+            Kind::Text => [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME].contains(found),
+            Kind::Key => *found == Type::UUID,
+            Kind::Integer => *found == Type::INT8,
+            Kind::Money => *found == Type::NUMERIC,
+            Kind::Date => *found == Type::DATE,
+            Kind::Time => *found == Type::TIME,
+            Kind::Instant => *found == Type::TIMESTAMPTZ,
         };
-        if !fits || name != column.name {
+        if !fits || given.name() != column.name {
             return Err(SourceError::Schema(format!(
-                "the column `{name}` of {} has the type {found:?}, expected {}",
+                "the column `{}` of {} has the type `{found}`, expected {}",
+                given.name(),
                 table.name,
                 column.kind.name()
             )));
@@ -392,6 +395,7 @@ pub(crate) fn explain(error: &::postgres::Error, address: &str, what: &str) -> S
         }
         &SqlState::INVALID_CATALOG_NAME => SourceError::NoDatabase { address, reason },
         &SqlState::CANNOT_CONNECT_NOW | &SqlState::TOO_MANY_CONNECTIONS => SourceError::Unreachable { address, reason },
+        code if code.code() == "22023" || reason.contains("the requested snapshot") => SourceError::CutLost(reason),
         code if code.code().starts_with("42") || code.code().starts_with("3F") => SourceError::Schema(reason),
         code if code.code().starts_with("57") || code.code().starts_with("53") || code.code().starts_with("08") => {
             SourceError::Interrupted(reason)

@@ -1,12 +1,11 @@
 //! Stores in folders that aren't as most are.
 
-use std::{fs, io, path::Path};
+use std::fs;
 
 use tests::{
     database::{Database, Kind, SMALL},
     mount::Mount,
     store_folder::StoreFolder,
-    waiting,
     workplace::Workplace,
 };
 
@@ -64,73 +63,6 @@ fn a_store_is_found_by_a_file_address_as_well() {
     let address = format!("file://{}/with%20a%20space", work.path().display());
     work.succeed(&database, &["--period", "2025-01", "--store", &address]);
     StoreFolder::new(work.file("with a space")).assert_settled();
-}
-
-/// Fills a file system to its last byte.
-fn fill(folder: &Path) {
-    let mut file = fs::File::create(folder.join("filler")).unwrap();
-    let piece = [1_u8; 4096];
-    loop {
-        match io::Write::write_all(&mut file, &piece) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => return,
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-#[test]
-fn a_store_without_room_is_refused_before_anything_is_written() {
-    let (work, database, mount) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL), Mount::of_size(16));
-    let address = mount.path().display().to_string();
-    let run = ["--period", "2025-01", "--store", &address, "--quiet"];
-    work.succeed(&database, &run);
-    let store = StoreFolder::new(mount.path().to_owned());
-    change(&database, &first_ticket(&store));
-    let before = store.files();
-    // Less than is needed, and still enough for small files.
-    let filler = fs::File::create(mount.path().join("state/filler")).unwrap();
-    let room = 16 * 1_048_576
-        - 900_000
-        - store.paths().iter().map(|p| fs::metadata(store.file(p)).unwrap().len()).sum::<u64>();
-    io::copy(&mut io::Read::take(io::repeat(1), room), &mut &filler).unwrap();
-    drop(filler);
-    let ended = work.with(&database, &run).finish();
-    let message = ended.failed(73);
-    assert!(message.contains("MiB left and this report needs about"), "{message}");
-    assert!(message.contains("free some room or choose another --store"), "{message}");
-    fs::remove_file(mount.path().join("state/filler")).unwrap();
-    assert_eq!(store.files(), before);
-    work.succeed(&database, &run);
-    store.assert_settled();
-}
-
-#[test]
-fn a_store_that_becomes_full_in_the_middle_loses_nothing() {
-    let (work, database, mount) = (Workplace::new(), Database::demo(Kind::Postgres, &SMALL), Mount::of_size(16));
-    let address = mount.path().display().to_string();
-    let run = ["--period", "2025-01", "--store", &address, "--quiet"];
-    work.succeed(&database, &run);
-    let store = StoreFolder::new(mount.path().to_owned());
-    change(&database, &first_ticket(&store));
-    let before = store.files();
-
-    let mut client = database.postgres().client();
-    let mut lock = client.transaction().unwrap();
-    lock.batch_execute("LOCK TABLE stations IN ACCESS EXCLUSIVE MODE").unwrap();
-    let running = work.with(&database, &run).start();
-    waiting::until("the run waits for the lock", || (database.postgres().report_connections().1 > 0).then_some(()));
-    fill(&mount.path().join("state"));
-    lock.commit().unwrap();
-    let ended = running.finish();
-    let message = ended.failed(73);
-    assert!(message.contains("room") || message.contains("No space left"), "{message}");
-
-    fs::remove_file(mount.path().join("state/filler")).unwrap();
-    assert_eq!(store.files(), before);
-    work.succeed(&database, &run);
-    store.assert_settled();
-    assert_eq!(store.numbers("2025-01"), [1, 2]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod at_once;
 mod crashes;
 mod folders;
+mod full_disks;
 mod repairs;
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};

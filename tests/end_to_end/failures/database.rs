@@ -108,7 +108,7 @@ fn a_schema_that_is_not_as_expected_is_told_by_the_thing_that_differs() {
         ("ALTER TABLE trips ALTER service_date TYPE text", &["`service_date`", "date"]),
         ("ALTER TABLE trips ALTER departure_time TYPE interval", &["departure_time"]),
         ("ALTER TABLE trips ALTER arrival_time TYPE timetz", &["arrival_time"]),
-        ("ALTER TABLE payments ALTER amount TYPE money USING amount::money", &["amount"]),
+        ("ALTER TABLE payments ALTER amount TYPE money USING amount::money", &["money"]),
     ];
     for (sql, words) in cases {
         let (scene, database) = scene();

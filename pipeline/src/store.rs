@@ -302,10 +302,14 @@ impl Store {
             Err(_) => {
                 let file = self.file(place);
                 match fs::OpenOptions::new().write(true).create_new(true).open(&file) {
-                    Ok(mut created) => io::Write::write_all(&mut created, &bytes)
-                        .and_then(|()| created.sync_all())
-                        .map(|()| true)
-                        .map_err(|e| StoreError::file(&file, &e)),
+                    Ok(mut created) => {
+                        let written = io::Write::write_all(&mut created, &bytes).and_then(|()| created.sync_all());
+                        written.map(|()| true).map_err(|e| {
+                            // What isn't whole must not be there. That it can't even be removed changes nothing.
+                            let _ = fs::remove_file(&file);
+                            StoreError::file(&file, &e)
+                        })
+                    }
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
                     Err(error) => Err(StoreError::file(&file, &error)),
                 }

@@ -50,7 +50,8 @@ impl Drop for HalfMade {
 }
 
 fn remove(path: &PathBuf) {
-    // The run's other threads may put one more file into a folder while it is being emptied.
+    // The run's other threads may put one more file into a folder while it is being emptied. What can't be removed for
+    // another reason nobody could mend now.
     for _ in 0..50 {
         let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         if removed.is_ok() || !path.exists() {
@@ -58,6 +59,12 @@ fn remove(path: &PathBuf) {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Does something that a signal must not find half done. Has to take milliseconds: the signal waits.
+pub fn wholly<T>(act: impl FnOnce() -> T) -> T {
+    let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
+    act()
 }
 
 /// Registers the connections that this run opens in a PostgreSQL server.

@@ -56,7 +56,7 @@ fn amounts_of_other_tables_are_named_with_a_row_that_leads_to_them() {
         ("payments", "amount", OF_JANUARY.to_owned()),
         ("ticket_refunds", "refunded_amount", format!("ticket_id IN (SELECT id FROM tickets WHERE {OF_JANUARY})")),
     ] {
-        for value in ["'NaN'", "1.23456789012", "12345678901.00"] {
+        for value in ["'NaN'", "1.23456789012", "0.005", "'Infinity'", "12345678901.00"] {
             let database = Database::demo(Kind::Postgres, &SMALL);
             let scene = Scene::new(&database);
             let id = one(&database, &format!("SELECT min(id::text) FROM {table} WHERE {condition}"));

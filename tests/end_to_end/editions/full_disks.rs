@@ -96,7 +96,7 @@ fn publish_with_hardly_any_room(mount: &Mount) {
     work.succeed(&database, &report);
     let reference = first_ticket(&store);
     let filler: PathBuf = mount.path().join("filler");
-    let mut failures = 0;
+    let mut code = None;
     for blocks in (0..14).rev() {
         change(&database, &reference);
         let before = store.manifests();
@@ -106,14 +106,17 @@ fn publish_with_hardly_any_room(mount: &Mount) {
         fs::create_dir_all(claim.parent().unwrap()).unwrap();
         fs::write(&claim, r#"{"owner":"somebody","expires":"9999-01-01T00:00:00Z"}"#).unwrap();
         let running = work.with(&database, &report).start();
-        running.until_event("the tables are read", |event| event["event"] == "finished" && event["stage"] == "trips");
+        // These two end last: the others are read before the trips.
+        for last in ["tickets", "trips"] {
+            running.until_event("the tables are read", |event| event["event"] == "finished" && event["stage"] == last);
+        }
         let size = fill(&filler);
         let shorter = size.saturating_sub(blocks * BLOCK);
         fs::File::options().write(true).open(&filler).and_then(|file| file.set_len(shorter)).unwrap();
         fs::remove_file(&claim).unwrap();
         let ended = running.finish();
         assert!(matches!(ended.code(), Some(0 | 73)), "{blocks} blocks: {:?}", ended.stderr);
-        failures += u32::from(ended.code() == Some(73));
+        code = ended.code();
         store.assert_nothing_is_half_visible();
         assert_eq!(store.manifests()[..before.len()], before);
 
@@ -123,7 +126,8 @@ fn publish_with_hardly_any_room(mount: &Mount) {
         store.assert_nothing_is_half_visible();
         assert_eq!(store.manifests().len(), before.len() + 1, "{blocks} blocks");
     }
-    assert!(failures > 3, "only {failures} runs have found the disk full");
+    // How many blocks are enough depends on what the sheet's threads have written by then; none never are.
+    assert_eq!(code, Some(73), "a run has published on a disk without a block to spare");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From a ticketing database to a month's Parquet snapshot and Excel workbook.
 //!
-//! Modules in the order in which data flows. Without the feature `engine` only those remain that a server needs to
-//! list and serve what runs have made.
+//! Without the feature `engine` only those modules remain that a server needs to list and serve what runs have made; the
+//! feature `workbook` adds the making of workbooks.
 
 pub mod columns;
 pub mod config;
@@ -43,5 +43,5 @@ pub mod snapshot;
 pub mod source;
 #[cfg(feature = "engine")]
 pub mod totals;
-#[cfg(feature = "engine")]
+#[cfg(feature = "workbook")]
 pub mod workbook;

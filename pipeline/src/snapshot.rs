@@ -143,10 +143,11 @@ impl TableWriter {
     /// When the file can't be written.
     pub fn finish(self) -> Result<TableFile, SnapshotError> {
         let table = self.table;
+        let failed = |reason: String| SnapshotError::Write { table: table.name, reason };
+        let totals = self.totals.finish().map_err(failed)?;
         let written = self.writer.into_inner().map_err(|e| Self::failed(table, &e))?;
-        let (size, sha256) =
-            written.finish().map_err(|e| SnapshotError::Write { table: table.name, reason: e.to_string() })?;
-        Ok(TableFile { rows: self.rows, size, sha256, digest: self.digest.finish(), totals: self.totals.finish() })
+        let (size, sha256) = written.finish().map_err(|e| failed(e.to_string()))?;
+        Ok(TableFile { rows: self.rows, size, sha256, digest: self.digest.finish(), totals })
     }
 }
 

@@ -10,19 +10,25 @@ use crate::{
     snapshot::schema,
 };
 
-/// A batch as a Polars frame, through the Arrow C data interface, without copying.
+/// Rows that are added up at once. Polars takes as long to plan a sum as to add up thousands of rows.
+const ROWS_AT_ONCE: usize = 65_536;
+
+/// Batches as one Polars frame, through the Arrow C data interface, without copying.
 ///
 /// # Errors
 /// When Polars has no such type.
-pub fn frame(batch: RecordBatch) -> Result<DataFrame, String> {
-    Interchange::from_arrow_58(vec![batch])
+pub fn frame(batches: Vec<RecordBatch>) -> Result<DataFrame, String> {
+    Interchange::from_arrow_58(batches)
         .and_then(|frame| frame.to_polars_0_53())
-        .map_err(|e| format!("the batch can't become a frame: {e}"))
+        .map_err(|e| format!("batches can't become a frame: {e}"))
 }
 
 /// A table's control totals so far.
 pub struct TotalsSoFar {
     table: &'static Table,
+    /// The amounts and currencies that aren't added up yet.
+    waiting: Vec<RecordBatch>,
+    waiting_rows: usize,
     totals: Totals,
 }
 
@@ -30,7 +36,7 @@ impl TotalsSoFar {
     /// The totals of no rows.
     #[must_use]
     pub fn new(table: &'static Table) -> Self {
-        Self { table, totals: Totals::new() }
+        Self { table, waiting: Vec::new(), waiting_rows: 0, totals: Totals::new() }
     }
 
     /// Adds a batch of the table's schema.
@@ -46,8 +52,17 @@ impl TotalsSoFar {
         };
         let schema = schema(self.table);
         let positions = [schema.index_of(currency), schema.index_of(amount)].map(Result::unwrap_or_default);
-        let money = frame(batch.project(&positions).map_err(|e| e.to_string())?)?;
-        let sums = money
+        self.waiting.push(batch.project(&positions).map_err(|e| e.to_string())?);
+        self.waiting_rows += batch.num_rows();
+        if self.waiting_rows < ROWS_AT_ONCE { Ok(()) } else { self.add_waiting() }
+    }
+
+    fn add_waiting(&mut self) -> Result<(), String> {
+        let (Some(Amount { amount, currency }), false) = (&self.table.amount, self.waiting.is_empty()) else {
+            return Ok(());
+        };
+        self.waiting_rows = 0;
+        let sums = frame(std::mem::take(&mut self.waiting))?
             .lazy()
             .group_by([col(*currency)])
             .agg([len().cast(DataType::UInt64).alias("rows"), col(*amount).sum()])
@@ -69,8 +84,11 @@ impl TotalsSoFar {
     }
 
     /// The totals.
-    #[must_use]
-    pub fn finish(self) -> Totals {
-        self.totals
+    ///
+    /// # Errors
+    /// When Polars fails.
+    pub fn finish(mut self) -> Result<Totals, String> {
+        self.add_waiting()?;
+        Ok(self.totals)
     }
 }

@@ -1,6 +1,6 @@
 //! From a connectorx parser's cells to Arrow batches of the declared schema.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
     array::{
@@ -9,7 +9,7 @@ use arrow::{
     },
     record_batch::RecordBatch,
 };
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
+use chrono::{NaiveDate, TimeDelta};
 
 use super::{BATCH_ROWS, SourceError};
 use crate::{
@@ -24,19 +24,21 @@ pub(super) type Reason = String;
 pub(super) trait Cells {
     /// Number of rows that can be read now, and whether they are the last.
     fn fetch(&mut self) -> Result<(usize, bool), SourceError>;
-    /// Text, borrowed from the parser's buffer.
-    fn text(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason>;
-    /// A UUID, written as text to the scratch string.
-    fn key(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason>;
+    /// Goes to the next of these rows.
+    fn next_row(&mut self) -> Result<(), SourceError>;
+    /// Text.
+    fn text(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason>;
+    /// A UUID as its text.
+    fn key(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason>;
     /// A whole number.
     fn integer(&mut self) -> Result<Option<i64>, Reason>;
     /// An amount in minor units.
     fn money(&mut self) -> Result<Option<i128>, Reason>;
-    /// A civil date.
-    fn date(&mut self) -> Result<Option<NaiveDate>, Reason>;
-    /// A time of day.
-    fn time(&mut self) -> Result<Option<NaiveTime>, Reason>;
-    /// An instant in microseconds since 1970 in UTC.
+    /// A civil date in days since 1970.
+    fn date(&mut self) -> Result<Option<i32>, Reason>;
+    /// A time of day in microseconds.
+    fn time(&mut self) -> Result<Option<i64>, Reason>;
+    /// An instant in microseconds of UTC since 1970.
     fn instant(&mut self) -> Result<Option<i64>, Reason>;
 }
 
@@ -68,12 +70,12 @@ impl Builder {
 
     fn take(&mut self, cells: &mut impl Cells) -> Result<(), Reason> {
         match self {
-            Self::Text(builder) => cells.text(&mut |text| builder.append_option(text))?,
-            Self::Key(builder) => cells.key(&mut |text| builder.append_option(text))?,
+            Self::Text(builder) => cells.text(|text| builder.append_option(text))?,
+            Self::Key(builder) => cells.key(|text| builder.append_option(text))?,
             Self::Integer(builder) => builder.append_option(cells.integer()?),
             Self::Money(builder) => builder.append_option(cells.money()?),
-            Self::Date(builder) => builder.append_option(cells.date()?.map(days).transpose()?),
-            Self::Time(builder) => builder.append_option(cells.time()?.map(microseconds)),
+            Self::Date(builder) => builder.append_option(cells.date()?),
+            Self::Time(builder) => builder.append_option(cells.time()?),
             Self::Instant(builder) => builder.append_option(cells.instant()?),
         }
         Ok(())
@@ -107,6 +109,7 @@ pub(super) fn read_rows(
     loop {
         let (rows, last) = cells.fetch()?;
         for _ in 0..rows {
+            cells.next_row()?;
             for i in 0..builders.len() {
                 if let Err(reason) = builders[i].take(cells) {
                     let first = builders[0].finish();
@@ -135,36 +138,30 @@ pub(super) fn read_rows(
     Ok(())
 }
 
-const ISO_YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
+/// Microseconds of a day.
+pub(super) const DAY_MICROS: i64 = 86_400_000_000;
 
-fn days(date: NaiveDate) -> Result<i32, Reason> {
-    let since = date.signed_duration_since(NaiveDate::default()).num_days();
-    match i32::try_from(since) {
-        Ok(days) if ISO_YEARS.contains(&date.year()) => Ok(days),
-        _ => Err(format!("is `{date}`, outside the years 1 to 9999")),
+/// The days of the years 1 to 9999, counted from 1970-01-01: those that every calendar knows.
+const CALENDAR: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+
+/// A day since 1970, if a calendar knows it.
+pub(super) fn day(days: i64) -> Result<i32, Reason> {
+    match i32::try_from(days) {
+        Ok(day) if CALENDAR.contains(&days) => Ok(day),
+        _ => Err(outside(days)),
     }
 }
 
-fn microseconds(time: NaiveTime) -> i64 {
-    i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(time.nanosecond() / 1000)
+/// Microseconds of UTC since 1970, if a calendar knows the day.
+pub(super) fn moment(micros: i64) -> Result<i64, Reason> {
+    let days = micros.div_euclid(DAY_MICROS);
+    if CALENDAR.contains(&days) { Ok(micros) } else { Err(outside(days)) }
 }
 
-/// An instant in microseconds, if it is one that a calendar knows; connectorx gives infinity as chrono's ends of time.
-pub(super) fn instant(value: DateTime<Utc>) -> Result<i64, Reason> {
-    if ISO_YEARS.contains(&value.year()) {
-        Ok(value.timestamp_micros())
-    } else {
-        let sign = if value.year() < 0 { "-" } else { "" };
-        Err(format!("is `{sign}infinity` or outside the years 1 to 9999"))
-    }
-}
-
-/// An amount in minor units, if it has at most two decimals and fits.
-pub(super) fn minor_units(amount: rust_decimal::Decimal) -> Result<i128, Reason> {
-    let exact = amount.normalize();
-    let missing = 2_u32.checked_sub(exact.scale()).ok_or_else(|| format!("is `{amount}`, finer than a cent"))?;
-    fits(exact.mantissa() * 10_i128.pow(missing))
-        .map_err(|_| format!("is `{amount}`, too large for {}", Kind::Money.name()))
+fn outside(days: i64) -> Reason {
+    let date = TimeDelta::try_days(days).and_then(|days| NaiveDate::default().checked_add_signed(days));
+    let date = date.map_or_else(|| if days < 0 { "-infinity" } else { "infinity" }.to_owned(), |date| date.to_string());
+    format!("is `{date}`, outside the years 1 to 9999")
 }
 
 /// An amount of minor units, if it fits into the column's type.
@@ -172,8 +169,6 @@ pub(super) fn fits(minor: i128) -> Result<i128, Reason> {
     if minor.unsigned_abs() < 10_u128.pow(u32::from(MONEY_PRECISION)) {
         Ok(minor)
     } else {
-        let mut reason = String::new();
-        let _ = write!(reason, "is `{minor}` cents, too large for {}", Kind::Money.name());
-        Err(reason)
+        Err(format!("is `{minor}` cents, too large for {}", Kind::Money.name()))
     }
 }

@@ -7,6 +7,7 @@
 
 mod batch;
 mod postgres;
+mod record;
 mod sqlite;
 
 use std::{collections::BTreeMap, path::Path};

@@ -11,10 +11,10 @@ use ::postgres::{
     Client, Config, NoTls, Socket,
     error::SqlState,
     tls::{MakeTlsConnect, TlsConnect},
-    types::Type,
+    types::{self, Type},
 };
 use arrow::record_batch::RecordBatch;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Utc};
 use connectorx::{
     data_order::DataOrder,
     sources::{
@@ -29,12 +29,12 @@ use jiff::Timestamp;
 use postgres_openssl::MakeTlsConnector;
 use rust_decimal::Decimal;
 use url::Url;
-use uuid::Uuid;
 
 use super::{
     Cut, SourceError,
-    batch::{Cells, Reason, instant, minor_units, read_rows},
+    batch::{Cells, Reason, read_rows},
     fill,
+    record::{self, Record},
 };
 use crate::{
     columns::{Kind, Table},
@@ -170,7 +170,7 @@ impl PostgresCut {
         table: &'static Table,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<(), SourceError> {
-        // connectorx panics on types that it doesn't know.
+        // connectorx panics rather than fail, as when it finds a type that it doesn't know.
         let read = catch_unwind(AssertUnwindSafe(|| match &self.tls {
             Some(tls) => self.read_with(tls.clone(), query, table, take),
             None => self.read_with(NoTls, query, table, take),
@@ -194,8 +194,7 @@ impl PostgresCut {
         <C::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         let failed = |e: PostgresSourceError| explain_source(e, &self.address, table.name);
-        // connectorx tries for half a minute to get a connection that the server refuses, and panics on types that it
-        // doesn't know: ask and look before it does.
+        // connectorx tries for half a minute to get a connection that the server refuses: ask before it does.
         let refused = |e| explain(&e, &self.address, table.name);
         let mut first = self.config.connect(tls.clone()).map_err(refused)?;
         conforms(table, first.prepare(query).map_err(refused)?.columns())?;
@@ -203,7 +202,7 @@ impl PostgresCut {
         let mut source = PostgresSource::<BinaryProtocol, C>::new(self.config.clone(), tls, 1).map_err(failed)?;
         let snapshot = self.cut.snapshot.as_deref().unwrap_or_default();
         source.set_data_order(DataOrder::RowMajor).map_err(failed)?;
-        source.set_queries(&[CXQuery::naked(query)]);
+        source.set_queries(&[CXQuery::naked(record::wrapped(query))]);
         source.set_pre_execution_queries(Some(&[
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
             format!("SET TRANSACTION SNAPSHOT '{snapshot}'"),
@@ -212,7 +211,8 @@ impl PostgresCut {
         source.fetch_metadata().map_err(failed)?;
         for mut partition in source.partition().map_err(failed)? {
             let mut parser = partition.parser().map_err(failed)?;
-            read_rows(&mut PostgresCells { parser: &mut parser, address: &self.address, table }, table, take)?;
+            let record = Record::default();
+            read_rows(&mut PostgresCells { parser: &mut parser, record, address: &self.address, table }, table, take)?;
         }
         Ok(())
     }
@@ -263,7 +263,11 @@ fn conforms(table: &Table, columns: &[::postgres::Column]) -> Result<(), SourceE
     for (column, given) in table.columns.iter().zip(columns) {
         let found = given.type_();
         let fits = match column.kind {
-            Kind::Text => [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME].contains(found),
+            // An enum is sent as its label.
+            Kind::Text => {
+                [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME].contains(found)
+                    || matches!(found.kind(), types::Kind::Enum(_))
+            }
             Kind::Key => *found == Type::UUID,
             Kind::Integer => *found == Type::INT8,
             Kind::Money => *found == Type::NUMERIC,
@@ -285,32 +289,14 @@ fn conforms(table: &Table, columns: &[::postgres::Column]) -> Result<(), SourceE
 
 struct PostgresCells<'a, 'b> {
     parser: &'b mut PostgresBinarySourcePartitionParser<'a>,
+    record: Record,
     address: &'b str,
     table: &'static Table,
 }
 
 impl PostgresCells<'_, '_> {
-    fn cell<'r, T>(&'r mut self) -> Result<Option<T>, Reason>
-    where
-        PostgresBinarySourcePartitionParser<'r>: Sized,
-        Option<T>: Sized,
-        Self: CellOf<'r, T>,
-    {
-        self.produce_cell()
-    }
-}
-
-/// One cell of type `T`.
-trait CellOf<'r, T> {
-    fn produce_cell(&'r mut self) -> Result<Option<T>, Reason>;
-}
-
-impl<'r, 'a, T> CellOf<'r, T> for PostgresCells<'a, '_>
-where
-    PostgresBinarySourcePartitionParser<'a>: Produce<'r, Option<T>, Error = PostgresSourceError>,
-{
-    fn produce_cell(&'r mut self) -> Result<Option<T>, Reason> {
-        self.parser.produce().map_err(|e| format!("can't be taken ({})", innermost(&e)))
+    fn cell<T>(&mut self, read: impl FnOnce(&[u8]) -> Result<T, Reason>) -> Result<Option<T>, Reason> {
+        self.record.field()?.map(read).transpose()
     }
 }
 
@@ -319,36 +305,42 @@ impl Cells for PostgresCells<'_, '_> {
         self.parser.fetch_next().map_err(|e| explain_source(e, self.address, self.table.name))
     }
 
-    fn text(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason> {
-        take(self.cell::<&str>()?);
+    fn next_row(&mut self) -> Result<(), SourceError> {
+        let bytes: Vec<u8> = self.parser.produce().map_err(|e| explain_source(e, self.address, self.table.name))?;
+        self.record = Record::new(bytes, self.table.columns.len())
+            .map_err(|reason| SourceError::Other { what: self.table.name.to_owned(), reason })?;
         Ok(())
     }
 
-    fn key(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason> {
-        let mut written = [0; uuid::fmt::Hyphenated::LENGTH];
-        let key = self.cell::<Uuid>()?;
-        take(key.map(|key| &*key.hyphenated().encode_lower(&mut written)));
+    fn text(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason> {
+        take(self.record.field()?.map(record::text).transpose()?);
+        Ok(())
+    }
+
+    fn key(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason> {
+        let key = self.cell(record::key)?;
+        take(key.as_ref().map(|key| record::text(key)).transpose()?);
         Ok(())
     }
 
     fn integer(&mut self) -> Result<Option<i64>, Reason> {
-        self.cell()
+        self.cell(record::integer)
     }
 
     fn money(&mut self) -> Result<Option<i128>, Reason> {
-        self.cell()?.map(minor_units).transpose()
+        self.cell(record::amount)
     }
 
-    fn date(&mut self) -> Result<Option<NaiveDate>, Reason> {
-        self.cell()
+    fn date(&mut self) -> Result<Option<i32>, Reason> {
+        self.cell(record::date)
     }
 
-    fn time(&mut self) -> Result<Option<NaiveTime>, Reason> {
-        self.cell()
+    fn time(&mut self) -> Result<Option<i64>, Reason> {
+        self.cell(record::time)
     }
 
     fn instant(&mut self) -> Result<Option<i64>, Reason> {
-        self.cell::<DateTime<Utc>>()?.map(instant).transpose()
+        self.cell(record::instant)
     }
 }
 

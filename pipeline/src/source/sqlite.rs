@@ -13,7 +13,7 @@ use std::{
 };
 
 use arrow::record_batch::RecordBatch;
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use chrono::{NaiveDate, NaiveTime, Timelike};
 use connectorx::{
     sources::{
         PartitionParser, Produce, Source, SourcePartition,
@@ -27,7 +27,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
     Cut, SourceError,
-    batch::{Cells, Reason, fits, instant, read_rows},
+    batch::{Cells, Reason, day, fits, moment, read_rows},
     fill,
 };
 use crate::{
@@ -186,12 +186,16 @@ impl Cells for SqliteCells<'_, '_> {
             .map_err(|e| SourceError::Other { what: self.table.name.to_owned(), reason: e.to_string() })
     }
 
-    fn text(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason> {
+    fn next_row(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    fn text(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason> {
         take(self.cell::<Box<str>>()?.as_deref());
         Ok(())
     }
 
-    fn key(&mut self, take: &mut dyn FnMut(Option<&str>)) -> Result<(), Reason> {
+    fn key(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason> {
         self.text(take)
     }
 
@@ -203,19 +207,20 @@ impl Cells for SqliteCells<'_, '_> {
         self.cell::<i64>()?.map(|minor| fits(minor.into())).transpose()
     }
 
-    fn date(&mut self) -> Result<Option<NaiveDate>, Reason> {
-        self.cell()
+    fn date(&mut self) -> Result<Option<i32>, Reason> {
+        let date = self.cell::<NaiveDate>()?;
+        date.map(|date| day(date.signed_duration_since(NaiveDate::default()).num_days())).transpose()
     }
 
-    fn time(&mut self) -> Result<Option<NaiveTime>, Reason> {
-        self.cell()
+    fn time(&mut self) -> Result<Option<i64>, Reason> {
+        let micros = |time: NaiveTime| {
+            i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(time.nanosecond() / 1000)
+        };
+        Ok(self.cell()?.map(micros))
     }
 
     fn instant(&mut self) -> Result<Option<i64>, Reason> {
-        let Some(micros) = self.cell::<i64>()? else { return Ok(None) };
-        let value = DateTime::from_timestamp_micros(micros);
-        let value = value.ok_or_else(|| format!("is `{micros}` microseconds, outside the years 1 to 9999"))?;
-        instant(value).map(Some)
+        self.cell::<i64>()?.map(moment).transpose()
     }
 }
 

@@ -37,7 +37,7 @@ use crate::{
 pub const SHEET_ROWS: u64 = 1_048_575;
 
 /// Rows in a chunk. Part of the format: another number gives other bytes.
-const CHUNK_ROWS: usize = 1024;
+const CHUNK_ROWS: usize = 512;
 
 /// What can go wrong while a workbook is made.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,10 @@
 //! The row writer: Arrow batches to the XML of a sheet's rows.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
-    array::{Array, AsArray},
+    array::{Array, ArrayRef, AsArray, StringArray},
+    buffer::NullBuffer,
     datatypes::{Date32Type, Decimal128Type, Int64Type, Time64MicrosecondType, TimestampMicrosecondType},
     record_batch::RecordBatch,
 };
@@ -11,11 +12,11 @@ use jiff::Timestamp;
 
 use super::{
     Layout,
-    deflate::{self, Deflated},
-    tape::Tape,
+    deflate::Deflated,
+    tape::{BLOCK, NOWHERE, Tape},
     values::{
-        DAY_MICROS, DAY_MILLIS, LONGEST_TEXT, column_letters, escape, fitting, fraction, integer, iso_date, iso_time,
-        keeps_spaces, money, needs_escape, serial,
+        DAY_MICROS, Form, LONGEST_TEXT, column_letters, escape, fitting, form, fraction, integer, iso_date, iso_time,
+        money, serial,
     },
 };
 use crate::{
@@ -47,9 +48,11 @@ impl Cut {
     }
 }
 
+/// A column of the sheet.
 struct Cells {
     name: &'static str,
     kind: Kind,
+    /// In the table.
     position: usize,
     /// `<c r="AB`
     open: String,
@@ -57,36 +60,68 @@ struct Cells {
     value: String,
     /// Columns with the same number here have the same `value`.
     class: usize,
-    /// What follows the value.
-    close: &'static str,
+    /// What follows the value, and its length.
+    close: ([u8; BLOCK], usize),
     /// What follows the row's number where the value is text in a column of another kind, up to the tag's end.
     text: String,
 }
 
 /// Where the parts of a column's last cell stand in the chunk.
 #[derive(Clone, Copy)]
-struct Places {
+struct Last {
     open: usize,
-    before_value: usize,
+    /// What follows the row's number.
+    before: usize,
     value: usize,
+    length: usize,
+    /// The number that the value shows; 0 for a text that is written as it is; `None` for one that isn't.
+    raw: Option<i128>,
     close: usize,
 }
 
-/// No place: nothing can stand there.
-const NOWHERE: usize = usize::MAX;
+/// No cell yet.
+const NONE: Last = Last { open: NOWHERE, before: NOWHERE, value: NOWHERE, length: 0, raw: None, close: NOWHERE };
 
 /// What the cells of a chunk are written with.
-struct Chunk {
+struct Chunk<'a> {
     tape: Tape,
-    places: Vec<Places>,
+    columns: &'a [Cells],
+    /// Each column's last cell.
+    last: Vec<Last>,
+    /// Each column's text up to the value, with the row's number in it, and its length.
+    blocks: Vec<([u8; BLOCK], usize)>,
     /// The number of the row, as text.
-    number: String,
-    /// Where the row's number stood last in this row, before each class of `Cells::value`, and at all.
+    number: Vec<u8>,
+    /// Where the row's number stood last in this row: before each class of `Cells::value`, and at all.
     numbers: Vec<usize>,
     last_number: usize,
+    /// Where the row before begins, where its number is followed by the tag's end, and where it ends.
+    row: [usize; 3],
     /// A value on its way to the tape.
     scratch: Vec<u8>,
     cut: Cut,
+}
+
+/// A column of a batch, its type told once.
+enum Values<'a> {
+    Texts(&'a StringArray),
+    Amounts(&'a [i128]),
+    Longs(&'a [i64]),
+    Days(&'a [i32]),
+}
+
+impl<'a> Values<'a> {
+    fn new(kind: Kind, array: &'a ArrayRef) -> (Self, Option<&'a NullBuffer>) {
+        let values = match kind {
+            Kind::Text | Kind::Key => Self::Texts(array.as_string()),
+            Kind::Integer => Self::Longs(array.as_primitive::<Int64Type>().values()),
+            Kind::Money => Self::Amounts(array.as_primitive::<Decimal128Type>().values()),
+            Kind::Date => Self::Days(array.as_primitive::<Date32Type>().values()),
+            Kind::Time => Self::Longs(array.as_primitive::<Time64MicrosecondType>().values()),
+            Kind::Instant => Self::Longs(array.as_primitive::<TimestampMicrosecondType>().values()),
+        };
+        (values, array.nulls())
+    }
 }
 
 /// How rows are written: the columns with their styles, and the zone of instants.
@@ -121,7 +156,7 @@ impl RowFormat {
                     open: format!("<c r=\"{}", column_letters(i)),
                     value,
                     class,
-                    close: if is_text { TEXT_END } else { "</v></c>" },
+                    close: block(&[if is_text { TEXT_END } else { b"</v></c>" }]),
                     text,
                 }
             })
@@ -133,144 +168,239 @@ impl RowFormat {
     /// The deflated XML of the batches' rows; `first` is the first one's number on the sheet.
     pub(super) fn rows(&self, batches: &[RecordBatch], first: u64) -> (Deflated, Cut) {
         let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-        let nowhere = Places { open: NOWHERE, before_value: NOWHERE, value: NOWHERE, close: NOWHERE };
         let mut chunk = Chunk {
-            tape: Tape::new(rows * 1600),
-            places: vec![nowhere; self.columns.len()],
-            number: String::new(),
+            tape: Tape::new(rows * TYPICAL_ROW, self.compression),
+            columns: &self.columns,
+            last: vec![NONE; self.columns.len()],
+            blocks: Vec::new(),
+            number: Vec::new(),
             numbers: vec![NOWHERE; self.classes],
             last_number: NOWHERE,
+            row: [NOWHERE; 3],
             scratch: Vec::new(),
             cut: Cut::default(),
         };
-        let (mut row_open, mut row_close) = (NOWHERE, NOWHERE);
         let mut number = first;
         for batch in batches {
-            let arrays: Vec<&dyn Array> =
-                self.columns.iter().map(|column| batch.column(column.position).as_ref()).collect();
+            let arrays: Vec<_> =
+                self.columns.iter().map(|column| Values::new(column.kind, batch.column(column.position))).collect();
             for row in 0..batch.num_rows() {
-                chunk.number.clear();
-                let _ = write!(chunk.number, "{number}");
-                chunk.numbers.fill(NOWHERE);
-                let here = chunk.tape.position();
-                chunk.tape.again(b"<row r=\"", row_open);
-                chunk.last_number = chunk.tape.position();
-                chunk.tape.literal(chunk.number.as_bytes());
-                let after = chunk.tape.position();
-                chunk.tape.again(b"\">", row_close);
-                (row_open, row_close) = (here, after);
-                for (i, array) in arrays.iter().enumerate() {
-                    if array.is_valid(row) && self.cell(&mut chunk, i, *array, row) {
+                chunk.open_row(number);
+                for (i, (values, nulls)) in arrays.iter().enumerate() {
+                    if nulls.is_none_or(|nulls| nulls.is_valid(row)) && self.cell(&mut chunk, i, values, row) {
                         chunk.cut.cells += 1;
-                        let ticket = || (arrays[0].as_string::<i32>().value(row).to_owned(), self.columns[i].name);
+                        let ticket =
+                            || (batch.column(0).as_string::<i32>().value(row).to_owned(), self.columns[i].name);
                         chunk.cut.first.get_or_insert_with(ticket);
                     }
                 }
-                chunk.tape.literal(b"</row>");
+                chunk.close_row();
                 number += 1;
             }
         }
-        let deflated = match self.compression {
-            Compression::Fast => chunk.tape.finish(),
-            Compression::Small => deflate::by_zlib(&chunk.tape.into_text()),
-        };
-        (deflated, chunk.cut)
+        (chunk.tape.finish(), chunk.cut)
     }
 
     /// Writes one cell; says whether its text had to be cut.
-    fn cell(&self, chunk: &mut Chunk, i: usize, array: &dyn Array, row: usize) -> bool {
-        let column = &self.columns[i];
+    fn cell(&self, chunk: &mut Chunk, i: usize, values: &Values, row: usize) -> bool {
+        let raw = match values {
+            Values::Texts(array) => return chunk.texts(i, array.value(row)),
+            Values::Amounts(amounts) => amounts[row],
+            Values::Longs(numbers) => numbers[row].into(),
+            Values::Days(days) => days[row].into(),
+        };
+        if chunk.last[i].raw == Some(raw) {
+            chunk.same(i);
+            return false;
+        }
         let mut value = std::mem::take(&mut chunk.scratch);
         value.clear();
-        let mut was_cut = false;
-        match column.kind {
-            Kind::Text | Kind::Key => {
-                let whole = array.as_string::<i32>().value(row);
-                let text = fitting(whole);
-                was_cut = text.len() < whole.len();
-                if keeps_spaces(text) {
-                    escape(&mut value, text);
-                    chunk.text(column, i, " xml:space=\"preserve\">", &value);
-                } else if needs_escape(text) {
-                    escape(&mut value, text);
-                    chunk.plain(column, i, &value);
-                } else {
-                    chunk.plain(column, i, text.as_bytes());
-                }
-            }
-            Kind::Integer => {
-                integer(&mut value, array.as_primitive::<Int64Type>().value(row));
-                chunk.plain(column, i, &value);
+        // Only money is wider, and that is no more than twelve digits.
+        let number = i64::try_from(raw).unwrap_or(i64::MAX);
+        let as_text = match self.columns[i].kind {
+            Kind::Text | Kind::Key | Kind::Integer => {
+                integer(&mut value, number);
+                None
             }
             Kind::Money => {
-                money(&mut value, array.as_primitive::<Decimal128Type>().value(row));
-                chunk.plain(column, i, &value);
+                money(&mut value, raw);
+                None
             }
-            Kind::Date => {
-                let days = i64::from(array.as_primitive::<Date32Type>().value(row));
-                if let Some(serial) = serial(days) {
+            Kind::Date => match serial(number) {
+                Some(serial) => {
                     integer(&mut value, serial);
-                    chunk.plain(column, i, &value);
-                } else {
-                    chunk.text(column, i, ">", iso_date(days).as_bytes());
+                    None
                 }
-            }
+                None => Some(iso_date(number)),
+            },
             Kind::Time => {
-                let micros = array.as_primitive::<Time64MicrosecondType>().value(row);
-                fraction::<15>(&mut value, 0, micros, DAY_MICROS);
-                chunk.plain(column, i, &value);
+                fraction::<15>(&mut value, 0, number);
+                None
             }
             Kind::Instant => {
-                let local = self.offsets.local(array.as_primitive::<TimestampMicrosecondType>().value(row));
+                let local = self.offsets.local(number);
                 let (days, millis) = (local.div_euclid(DAY_MICROS), local.rem_euclid(DAY_MICROS) / 1000);
-                if let Some(serial) = serial(days) {
-                    fraction::<12>(&mut value, serial, millis, DAY_MILLIS);
-                    chunk.plain(column, i, &value);
-                } else {
-                    chunk.text(column, i, ">", format!("{} {}", iso_date(days), iso_time(millis)).as_bytes());
+                match serial(days) {
+                    Some(serial) => {
+                        fraction::<12>(&mut value, serial, millis);
+                        None
+                    }
+                    None => Some(format!("{} {}", iso_date(days), iso_time(millis))),
                 }
             }
+        };
+        match as_text {
+            Some(text) => chunk.unusual(i, ">", text.as_bytes()),
+            None => chunk.plain(i, &value, raw),
         }
         chunk.scratch = value;
-        was_cut
+        false
     }
 }
 
-const TEXT_END: &str = "</t></is></c>";
+/// Bytes of a row of XML, as they mostly are.
+const TYPICAL_ROW: usize = 1400;
 
-impl Chunk {
-    /// A cell of its column's usual form.
-    fn plain(&mut self, column: &Cells, i: usize, value: &[u8]) {
-        let last = self.places[i];
-        let here = &mut self.places[i];
-        here.open = self.tape.position();
-        self.tape.again(column.open.as_bytes(), last.open);
-        let number = self.tape.position();
+const TEXT_END: &[u8] = b"</t></is></c>";
+
+const ROW_OPEN: &[u8] = b"<row r=\"";
+
+/// The parts in a block, and their length.
+fn block(parts: &[&[u8]]) -> ([u8; BLOCK], usize) {
+    let whole = parts.concat();
+    let mut block = [0; BLOCK];
+    // What stands before and after a value has some fifty bytes at most.
+    block[..whole.len()].copy_from_slice(&whole);
+    (block, whole.len())
+}
+
+impl Chunk<'_> {
+    fn open_row(&mut self, number: u64) {
+        let mut digits = std::mem::take(&mut self.scratch);
+        digits.clear();
+        integer(&mut digits, i64::try_from(number).unwrap_or(i64::MAX));
+        // Mostly only the last digit is another one.
+        let same = if digits.len() == self.number.len() {
+            let same = self.number.iter().zip(&digits).take_while(|(before, now)| before == now).count();
+            for (column, (block, _)) in self.columns.iter().zip(&mut self.blocks) {
+                for (place, digit) in digits.iter().enumerate().skip(same) {
+                    block[column.open.len() + place] = *digit;
+                }
+            }
+            same
+        } else {
+            let parts = |column: &Cells| block(&[column.open.as_bytes(), &digits, column.value.as_bytes()]);
+            self.blocks = self.columns.iter().map(parts).collect();
+            0
+        };
+        self.scratch = std::mem::replace(&mut self.number, digits);
+
+        let here = self.tape.end();
+        self.tape.append(ROW_OPEN);
+        self.tape.append(&self.number);
+        self.tape.append(b"\">");
+        self.tape.again(ROW_OPEN.len() + same, self.row[0]);
+        self.tape.literal(self.number.len() - same);
+        self.tape.again(2, self.row[1]);
+        self.last_number = here + ROW_OPEN.len();
+        self.row = [here, self.last_number + self.number.len(), self.row[2]];
+        self.numbers.fill(NOWHERE);
+    }
+
+    fn close_row(&mut self) {
+        let here = self.tape.end();
+        self.tape.append(b"</row>");
+        self.tape.again(6, self.row[2]);
+        self.row[2] = here;
+    }
+
+    /// A cell of text; says whether it had to be cut.
+    fn texts(&mut self, i: usize, whole: &str) -> bool {
+        let text = fitting(whole);
+        let last = &self.last[i];
+        if last.raw.is_some() && self.tape.text_at(last.value, last.length) == text.as_bytes() {
+            self.same(i);
+            return text.len() < whole.len();
+        }
+        let form = form(text);
+        if form == Form::Plain {
+            self.plain(i, text.as_bytes(), 0);
+        } else {
+            let mut value = std::mem::take(&mut self.scratch);
+            value.clear();
+            escape(&mut value, text);
+            if form == Form::Spaced {
+                self.unusual(i, " xml:space=\"preserve\">", &value);
+            } else {
+                self.plain(i, &value, 0);
+                self.last[i].raw = None;
+            }
+            self.scratch = value;
+        }
+        text.len() < whole.len()
+    }
+
+    /// What stands before the value of a cell of its column's usual form.
+    #[inline]
+    fn open(&mut self, i: usize) {
+        let (column, last) = (&self.columns[i], &mut self.last[i]);
+        let (block, length) = &self.blocks[i];
+        let here = self.tape.end();
+        self.tape.block(block, *length);
+        self.tape.again(column.open.len(), last.open);
+        let number = here + column.open.len();
         let same = std::mem::replace(&mut self.numbers[column.class], number);
         if same == NOWHERE {
-            self.tape.again(self.number.as_bytes(), self.last_number);
-            here.before_value = self.tape.position();
-            self.tape.again(column.value.as_bytes(), last.before_value);
+            self.tape.again(self.number.len(), self.last_number);
+            self.tape.again(column.value.len(), last.before);
         } else {
-            self.tape.again(self.number.as_bytes(), same);
-            here.before_value = self.tape.position();
-            self.tape.again(column.value.as_bytes(), same + self.number.len());
+            self.tape.again(self.number.len() + column.value.len(), same);
         }
         self.last_number = number;
-        here.value = self.tape.position();
-        self.tape.value(value, last.value);
-        here.close = self.tape.position();
-        self.tape.again(column.close.as_bytes(), last.close);
+        last.open = here;
+        last.before = number + self.number.len();
+    }
+
+    #[inline]
+    fn close(&mut self, i: usize) {
+        let here = self.tape.end();
+        let (block, length) = &self.columns[i].close;
+        self.tape.block(block, *length);
+        let before = std::mem::replace(&mut self.last[i].close, here);
+        self.tape.again(*length, before);
+    }
+
+    /// A cell with the same value as the column's last.
+    fn same(&mut self, i: usize) {
+        self.open(i);
+        let last = &mut self.last[i];
+        let before = std::mem::replace(&mut last.value, self.tape.end());
+        self.tape.append_from(before, last.length);
+        self.tape.again(last.length, before);
+        self.close(i);
+    }
+
+    /// A cell of its column's usual form with another value than the last.
+    fn plain(&mut self, i: usize, value: &[u8], raw: i128) {
+        self.open(i);
+        let last = &mut self.last[i];
+        let before = std::mem::replace(&mut last.value, self.tape.end());
+        (last.length, last.raw) = (value.len(), Some(raw));
+        self.tape.append(value);
+        self.tape.value(value.len(), before);
+        self.close(i);
     }
 
     /// A cell of text that its column doesn't usually hold: the rest of the text's tag, and the text.
-    fn text(&mut self, column: &Cells, i: usize, tag: &str, value: &[u8]) {
-        let last = self.places[i];
-        self.places[i].open = self.tape.position();
-        self.tape.again(column.open.as_bytes(), last.open);
-        for part in [self.number.as_bytes(), column.text.as_bytes(), tag.as_bytes(), value, TEXT_END.as_bytes()] {
-            self.tape.literal(part);
+    fn unusual(&mut self, i: usize, tag: &str, value: &[u8]) {
+        let (column, last) = (&self.columns[i], &mut self.last[i]);
+        let here = self.tape.end();
+        for part in [column.open.as_bytes(), &self.number, column.text.as_bytes(), tag.as_bytes(), value, TEXT_END] {
+            self.tape.append(part);
         }
+        self.tape.again(column.open.len(), last.open);
+        self.tape.literal(self.tape.end() - here - column.open.len());
+        last.open = here;
     }
 }
 

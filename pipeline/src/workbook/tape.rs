@@ -1,11 +1,17 @@
 //! A deflate encoder for text whose writer knows what repeats.
 //!
 //! A general encoder finds repetitions by hashing every position. The row writer knows them: what stands between two
-//! values stood there in the row before, and most values have been written lately. So it says with each piece of text
-//! where that piece was written before, and the tape keeps literals and matches ready to be coded. A hint that
-//! may be wrong is looked at, and then taken as none.
+//! values stood there in the row before, and most values have been written lately. So it appends text, and then tells
+//! of each piece of it where that piece stood before. A hint that may be wrong is looked at, and then taken as none.
+//!
+//! The first pieces are kept until there are enough of them to tell how often each symbol comes. From then on every
+//! piece is coded at once, with the codes learnt from them.
 
-use super::{deflate::Deflated, huffman::Code};
+use super::{
+    deflate::{Deflated, by_zlib},
+    huffman::Code,
+};
+use crate::manifest::Compression;
 
 /// How far back deflate can refer.
 const WINDOW: usize = 32_768;
@@ -22,156 +28,298 @@ const RECENT: usize = 1024;
 /// The end of a block, in the alphabet of literals and lengths.
 const END_OF_BLOCK: usize = 256;
 
-const MATCH: u32 = 1 << 31;
+/// Matches from which the codes are learnt: some fifty rows.
+const LEARNT_FROM: usize = 3072;
+
+/// What a symbol that has come once counts beside one that hasn't come yet.
+const ONCE: u32 = 16;
+
+/// Bytes of a [`Tape::block`], of which the last may be no text.
+pub(super) const BLOCK: usize = 64;
+
+/// No place: nothing can stand there.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+/// Literals, and the match that follows them; the last literals have none, which is a match of length 0.
+#[derive(Clone, Copy)]
+struct Token {
+    literals: u32,
+    length: u16,
+    /// Less 1.
+    distance: u16,
+}
+
+enum Coder {
+    /// None: zlib shall find the repetitions by itself.
+    Zlib,
+    Learning(Vec<Token>),
+    Coding(Box<Coding>),
+}
 
 /// Text, and how it is made of literals and matches.
 pub(super) struct Tape {
+    /// The text up to `end`, and room behind it.
     text: Vec<u8>,
-    /// A run of so many literals, or with the highest bit a match: its length less 3 above 15 bits of distance less 1.
-    tokens: Vec<u32>,
-    literals: usize,
-    /// The match that may still grow: distance and length, or length 0.
+    end: usize,
+    /// Up to where it has been told what stood before.
+    told: usize,
+    /// From where on it isn't coded yet: literals, and then the match that may still grow.
+    uncoded: usize,
     distance: usize,
     length: usize,
     recent: Box<[u32; RECENT]>,
+    coder: Coder,
 }
 
 impl Tape {
-    pub(super) fn new(capacity: usize) -> Self {
+    /// An empty tape with room for so many bytes of text.
+    pub(super) fn new(room: usize, compression: Compression) -> Self {
         Self {
-            text: Vec::with_capacity(capacity),
-            tokens: Vec::with_capacity(capacity / 12),
-            literals: 0,
+            text: vec![0; room + BLOCK],
+            end: 0,
+            told: 0,
+            uncoded: 0,
             distance: 0,
             length: 0,
             recent: Box::new([u32::MAX; RECENT]),
+            coder: match compression {
+                Compression::Fast => Coder::Learning(Vec::with_capacity(LEARNT_FROM)),
+                Compression::Small => Coder::Zlib,
+            },
         }
     }
 
-    /// Where the next piece will stand.
-    pub(super) fn position(&self) -> usize {
-        self.text.len()
+    /// Where the next text will stand.
+    pub(super) fn end(&self) -> usize {
+        self.end
     }
 
-    /// Appends text that nothing is known of.
-    pub(super) fn literal(&mut self, text: &[u8]) {
+    /// The text from a place on.
+    pub(super) fn text_at(&self, from: usize, length: usize) -> &[u8] {
+        self.text.get(from..from.saturating_add(length)).unwrap_or_default()
+    }
+
+    /// Makes room for so many bytes and a block.
+    fn make_room(&mut self, bytes: usize) {
+        let needed = self.end + bytes + BLOCK;
+        if needed > self.text.len() {
+            self.text.resize(needed.max(self.text.len() * 2), 0);
+        }
+    }
+
+    /// Appends the first `length` bytes of a block.
+    #[inline]
+    pub(super) fn block(&mut self, block: &[u8; BLOCK], length: usize) {
+        self.make_room(BLOCK);
+        self.text[self.end..self.end + BLOCK].copy_from_slice(block);
+        self.end += length;
+    }
+
+    /// Appends text.
+    #[inline]
+    pub(super) fn append(&mut self, text: &[u8]) {
+        self.make_room(text.len());
+        self.text[self.end..self.end + text.len()].copy_from_slice(text);
+        self.end += text.len();
+    }
+
+    /// Appends text that stands at `from`.
+    #[inline]
+    pub(super) fn append_from(&mut self, from: usize, length: usize) {
+        self.make_room(length);
+        self.text.copy_within(from..from + length, self.end);
+        self.end += length;
+    }
+
+    /// Tells of the next piece of so many bytes that nothing is known of it.
+    #[inline]
+    pub(super) fn literal(&mut self, length: usize) {
         self.end_match();
-        self.text.extend_from_slice(text);
-        self.literals += text.len();
+        self.told += length;
     }
 
-    /// Appends text that may stand at `from` already.
-    pub(super) fn repeat(&mut self, text: &[u8], from: usize) {
-        if self.stands(text, from) { self.again(text, from) } else { self.literal(text) }
-    }
-
-    fn stands(&self, text: &[u8], from: usize) -> bool {
-        self.text.get(from..from.saturating_add(text.len())) == Some(text)
-    }
-
-    /// Appends text that does stand at `from`, unless nothing was written there yet. It isn't looked at: if the caller
-    /// were wrong, readers would find that the checksum, which is of the text, doesn't fit.
-    pub(super) fn again(&mut self, text: &[u8], from: usize) {
-        let here = self.text.len();
-        let distance = here.wrapping_sub(from);
-        if from >= here || distance > WINDOW {
-            return self.literal(text);
+    /// Tells that the next piece stands at `from` as well. It isn't looked at: if the caller were wrong, readers would
+    /// find that the checksum, which is of the text, doesn't fit.
+    #[inline]
+    pub(super) fn again(&mut self, length: usize, from: usize) {
+        let distance = self.told.wrapping_sub(from);
+        if from >= self.told || distance > WINDOW {
+            return self.literal(length);
         }
-        if self.length > 0 && self.distance == distance {
-            self.length += text.len();
-        } else {
+        if self.length == 0 || self.distance != distance {
             self.end_match();
-            self.end_literals();
-            (self.distance, self.length) = (distance, text.len());
+            self.distance = distance;
         }
-        self.text.extend_from_slice(text);
+        self.length += length;
+        self.told += length;
     }
 
-    /// Appends a value that may stand at `from` already, or have been written lately anywhere.
-    pub(super) fn value(&mut self, text: &[u8], from: usize) {
-        let here = self.text.len();
-        let hash = text.iter().fold(0_u32, |hash, &b| (hash ^ u32::from(b)).wrapping_mul(0x0100_0193));
-        let slot = &mut self.recent[(hash ^ (hash >> 15)) as usize % RECENT];
-        let lately = std::mem::replace(slot, u32::try_from(here).unwrap_or(u32::MAX)) as usize;
-        if self.stands(text, from) { self.again(text, from) } else { self.repeat(text, lately) }
+    /// Tells that the next piece may stand at `from`, or have been written lately anywhere.
+    pub(super) fn value(&mut self, length: usize, from: usize) {
+        let start = self.told;
+        if length < SHORTEST {
+            return if self.stands(start, length, from) { self.again(length, from) } else { self.literal(length) };
+        }
+        let slot = hash(&self.text[start..start + length]) & (RECENT - 1);
+        let lately = std::mem::replace(&mut self.recent[slot], u32::try_from(start).unwrap_or(u32::MAX)) as usize;
+        if self.stands(start, length, from) {
+            self.again(length, from);
+        } else if self.stands(start, length, lately) {
+            self.again(length, lately);
+        } else {
+            self.literal(length);
+        }
     }
 
-    fn end_literals(&mut self) {
-        if self.literals > 0 {
-            self.tokens.push(u32::try_from(self.literals).unwrap_or_default());
-            self.literals = 0;
-        }
+    /// Whether a piece stands at an earlier place as well.
+    fn stands(&self, start: usize, length: usize, from: usize) -> bool {
+        from < start && self.text[start..start + length] == self.text[from..from + length]
     }
 
     fn end_match(&mut self) {
-        while self.length > 0 {
-            let length = self.length.min(LONGEST);
+        while self.length >= SHORTEST {
+            // What is left over of a longer one must be long enough, too.
+            let length = match self.length {
+                ..=LONGEST => self.length,
+                rest if rest - LONGEST < SHORTEST => LONGEST - SHORTEST,
+                _ => LONGEST,
+            };
+            let literals = self.told - self.length - self.uncoded;
             self.length -= length;
-            if length < SHORTEST {
-                self.literals += length;
-                continue;
-            }
-            self.end_literals();
-            let length = u32::try_from(length - 3).unwrap_or_default();
-            self.tokens.push(MATCH | length << 15 | u32::try_from(self.distance - 1).unwrap_or_default());
+            self.code(literals, length);
         }
+        self.length = 0;
     }
 
-    /// The text alone.
-    pub(super) fn into_text(self) -> Vec<u8> {
-        self.text
+    /// Codes the next literals and a match of the current distance after them.
+    fn code(&mut self, literals: usize, length: usize) {
+        let token = Token {
+            literals: u32::try_from(literals).unwrap_or(u32::MAX),
+            length: u16::try_from(length).unwrap_or_default(),
+            distance: u16::try_from(self.distance.saturating_sub(1)).unwrap_or_default(),
+        };
+        match &mut self.coder {
+            Coder::Zlib => {}
+            Coder::Learning(tokens) => {
+                tokens.push(token);
+                if tokens.len() == LEARNT_FROM {
+                    let coding = Coding::learnt(tokens, &self.text, true);
+                    self.coder = Coder::Coding(coding);
+                }
+            }
+            Coder::Coding(coding) => coding.code(token, &self.text[self.uncoded..]),
+        }
+        self.uncoded += literals + length;
     }
 
-    /// Deflates the text as one block with codes of its own, ending at a byte's border.
+    /// The text deflated, ending at a byte's border.
     pub(super) fn finish(mut self) -> Deflated {
         self.end_match();
-        self.end_literals();
-        let (mut symbols, mut distances) = ([0_u32; 286], [0_u32; 30]);
-        symbols[END_OF_BLOCK] = 1;
-        let mut at = 0;
-        for &token in &self.tokens {
-            if token & MATCH == 0 {
-                for &byte in &self.text[at..at + token as usize] {
-                    symbols[usize::from(byte)] += 1;
-                }
-                at += token as usize;
-            } else {
-                let (length, distance) = parts(token);
-                symbols[257 + usize::from(LENGTHS[length].0)] += 1;
-                distances[distance_code(distance)] += 1;
-                at += length + 3;
-            }
-        }
-        let (symbols, distances) = (Code::<286>::new(&symbols, 15), Code::<30>::new(&distances, 15));
-        let mut bits = Bits { bytes: Vec::with_capacity(self.text.len() / 5 + 512), waiting: 0, count: 0 };
-        header(&mut bits, &symbols, &distances);
-        let lengths = length_codes(&symbols);
-        let mut at = 0;
-        for &token in &self.tokens {
-            if token & MATCH == 0 {
-                for &byte in &self.text[at..at + token as usize] {
-                    bits.put_symbol(&symbols, usize::from(byte));
-                }
-                at += token as usize;
-            } else {
-                let (length, distance) = parts(token);
-                let (code, count) = lengths[length];
-                bits.put(code, count);
-                let symbol = distance_code(distance);
-                bits.put_symbol(&distances, symbol);
-                let extra = distance_extra(symbol);
-                bits.put(u64::try_from(distance).unwrap_or_default() & ((1 << extra) - 1), extra);
-                at += length + 3;
-            }
-        }
-        bits.put_symbol(&symbols, END_OF_BLOCK);
-        Deflated::new(bits.flush(), &self.text)
+        self.code(self.told - self.uncoded, 0);
+        let text = &self.text[..self.end];
+        let coding = match self.coder {
+            Coder::Zlib => return by_zlib(text),
+            Coder::Learning(tokens) => Coding::learnt(&tokens, text, false),
+            Coder::Coding(coding) => coding,
+        };
+        Deflated::new(coding.finish(), text)
     }
 }
 
-/// A match's length less 3 and its distance less 1.
-fn parts(token: u32) -> (usize, usize) {
-    ((token >> 15 & 0xff) as usize, (token & 0x7fff) as usize)
+/// Some bits of a text of four bytes or more, well mixed.
+fn hash(text: &[u8]) -> usize {
+    let (first, last) = match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => {
+            let four = |bytes: Option<&[u8; 4]>| u64::from(bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes)));
+            (four(text.first_chunk()), four(text.last_chunk()))
+        }
+    };
+    let mixed = (first ^ last.rotate_left(23) ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 40) as usize
+}
+
+/// The codes of a block, and the bits written with them.
+struct Coding {
+    /// Each symbol's codeword, and above it in the highest byte its length.
+    symbols: [u32; 286],
+    /// The same for each length less 3, with its extra bits.
+    lengths: [u32; 256],
+    distances: [u32; 30],
+    bits: Bits,
+}
+
+impl Coding {
+    /// The codes for such tokens, which are coded; and if more follow, for whatever may come.
+    fn learnt(tokens: &[Token], text: &[u8], more: bool) -> Box<Self> {
+        let (mut symbols, mut distances) = ([u32::from(more); 286], [u32::from(more); 30]);
+        symbols[END_OF_BLOCK] = 1;
+        let mut at = 0;
+        for token in tokens {
+            for &byte in &text[at..at + token.literals as usize] {
+                symbols[usize::from(byte)] += ONCE;
+            }
+            if token.length > 0 {
+                symbols[257 + usize::from(LENGTHS[usize::from(token.length) - 3].0)] += ONCE;
+                distances[distance_code(token.distance)] += ONCE;
+            }
+            at += token.literals as usize + usize::from(token.length);
+        }
+        let (symbols, distances) = (Code::<286>::new(&symbols, 15), Code::<30>::new(&distances, 15));
+        let mut bits = Bits { bytes: Vec::with_capacity(text.len() / 5), end: 0, waiting: 0, count: 0 };
+        header(&mut bits, &symbols, &distances);
+        let packed = |(code, count): (u64, u32)| u32::try_from(code).unwrap_or_default() | count << 24;
+        let mut coding = Box::new(Self {
+            symbols: std::array::from_fn(|symbol| packed(symbols.code(symbol))),
+            lengths: LENGTHS.map(|(symbol, extra, value)| {
+                let (code, count) = symbols.code(257 + usize::from(symbol));
+                packed((code | u64::from(value) << count, count + u32::from(extra)))
+            }),
+            distances: std::array::from_fn(|symbol| packed(distances.code(symbol))),
+            bits,
+        });
+        let mut at = 0;
+        for token in tokens {
+            coding.code(*token, &text[at..]);
+            at += token.literals as usize + usize::from(token.length);
+        }
+        coding
+    }
+
+    /// Codes a token whose literals `text` begins with.
+    #[inline]
+    fn code(&mut self, token: Token, text: &[u8]) {
+        let literals = &text[..token.literals as usize];
+        self.bits.make_room(literals.len() * 2 + 16);
+        let mut threes = literals.chunks_exact(3);
+        for three in &mut threes {
+            let [a, b, c] = [three[0], three[1], three[2]].map(|byte| unpacked(self.symbols[usize::from(byte)]));
+            self.bits.put(a.0 | b.0 << a.1 | c.0 << (a.1 + b.1), a.1 + b.1 + c.1);
+        }
+        for &byte in threes.remainder() {
+            let (code, count) = unpacked(self.symbols[usize::from(byte)]);
+            self.bits.put(code, count);
+        }
+        if token.length > 0 {
+            let (code, count) = unpacked(self.lengths[usize::from(token.length) - 3]);
+            let symbol = distance_code(token.distance);
+            let (distance, bits) = unpacked(self.distances[symbol]);
+            let extra = distance_extra(symbol);
+            let within = u64::from(token.distance) & ((1 << extra) - 1);
+            self.bits.put(code | distance << count | within << (count + bits), count + bits + extra);
+        }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.bits.make_room(16);
+        let (code, count) = unpacked(self.symbols[END_OF_BLOCK]);
+        self.bits.put(code, count);
+        self.bits.flush()
+    }
+}
+
+fn unpacked(packed: u32) -> (u64, u32) {
+    (u64::from(packed & 0x00ff_ffff), packed >> 24)
 }
 
 /// For each length less 3: its symbol less 257, the number of extra bits, and their value.
@@ -194,25 +342,17 @@ static LENGTHS: [(u8, u8, u8); 256] = {
 };
 
 /// The symbol of a distance less 1.
-fn distance_code(distance: usize) -> usize {
+fn distance_code(distance: u16) -> usize {
     if distance < 4 {
-        return distance;
+        return usize::from(distance);
     }
     let extra = distance.ilog2() as usize - 1;
-    extra * 2 + (distance >> extra)
+    extra * 2 + usize::from(distance >> extra)
 }
 
 /// The number of extra bits of a distance's symbol. Their value is the lowest bits of the distance less 1.
 fn distance_extra(symbol: usize) -> u32 {
-    u32::try_from((symbol / 2).saturating_sub(1)).unwrap_or_default()
-}
-
-/// For each length less 3: its symbol's code with the extra bits above, and how many bits that makes.
-fn length_codes(symbols: &Code<286>) -> [(u64, u32); 256] {
-    LENGTHS.map(|(symbol, extra, value)| {
-        let (code, count) = symbols.code(257 + usize::from(symbol));
-        (code | u64::from(value) << count, count + u32::from(extra))
-    })
+    (symbol as u32 / 2).saturating_sub(1)
 }
 
 /// The order in which deflate gives the lengths of the codes for lengths of codes.
@@ -226,6 +366,7 @@ fn header(bits: &mut Bits, symbols: &Code<286>, distances: &Code<30>) {
         counts[usize::from(length)] += 1;
     }
     let code = Code::<19>::new(&counts, 7);
+    bits.make_room(1024);
     bits.put(0, 1);
     bits.put(2, 2);
     bits.put(286 - 257, 5);
@@ -235,40 +376,47 @@ fn header(bits: &mut Bits, symbols: &Code<286>, distances: &Code<30>) {
         bits.put(u64::from(code.lengths()[symbol]), 3);
     }
     for &length in lengths() {
-        bits.put_symbol(&code, usize::from(length));
+        let (code, count) = code.code(usize::from(length));
+        bits.put(code, count);
     }
 }
 
 /// Bits, the first in the lowest place of each byte.
 struct Bits {
+    /// The bytes up to `end`, and room behind them.
     bytes: Vec<u8>,
+    end: usize,
+    /// Fewer than eight bits, which aren't a byte yet.
     waiting: u64,
     count: u32,
 }
 
 impl Bits {
-    /// Appends up to 32 bits.
-    fn put(&mut self, value: u64, count: u32) {
-        self.waiting |= value << self.count;
-        self.count += count;
-        if self.count >= 32 {
-            self.bytes.extend_from_slice(&(self.waiting as u32).to_le_bytes());
-            self.waiting >>= 32;
-            self.count -= 32;
+    /// Makes room for so many bytes, and the eight that are always written.
+    #[inline]
+    fn make_room(&mut self, bytes: usize) {
+        let needed = self.end + bytes + 8;
+        if needed > self.bytes.len() {
+            self.bytes.resize(needed.max(self.bytes.capacity()).max(self.bytes.len() * 2), 0);
         }
     }
 
-    fn put_symbol<const N: usize>(&mut self, code: &Code<N>, symbol: usize) {
-        let (code, count) = code.code(symbol);
-        self.put(code, count);
+    /// Appends up to 56 bits, for which there must be room.
+    #[inline]
+    fn put(&mut self, value: u64, count: u32) {
+        self.waiting |= value << self.count;
+        self.count += count;
+        self.bytes[self.end..self.end + 8].copy_from_slice(&self.waiting.to_le_bytes());
+        self.end += self.count as usize / 8;
+        self.waiting >>= self.count & !7;
+        self.count &= 7;
     }
 
     /// Ends at a byte's border with an empty stored block, so that another stream's blocks can follow.
     fn flush(mut self) -> Vec<u8> {
         self.put(0, 3);
-        self.put(0, (8 - self.count % 8) % 8);
-        let left = self.count.div_ceil(8) as usize;
-        self.bytes.extend_from_slice(&self.waiting.to_le_bytes()[..left]);
+        self.put(0, (8 - self.count) % 8);
+        self.bytes.truncate(self.end);
         self.bytes.extend_from_slice(&[0, 0, 0xff, 0xff]);
         self.bytes
     }
@@ -294,22 +442,36 @@ mod tests {
         (text, crc, size)
     }
 
+    fn tape() -> Tape {
+        Tape::new(0, Compression::Fast)
+    }
+
+    fn literal(tape: &mut Tape, text: &[u8]) {
+        tape.append(text);
+        tape.literal(text.len());
+    }
+
+    fn value(tape: &mut Tape, text: &[u8], from: usize) {
+        tape.append(text);
+        tape.value(text.len(), from);
+    }
+
     #[test]
     fn every_length_and_distance_inflates() {
-        let mut tape = Tape::new(0);
+        let mut tape = tape();
         let noise: Vec<u8> = (0..40_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-        tape.literal(&noise);
+        literal(&mut tape, &noise);
         for length in (1..1000).chain([32_768, 40_000]) {
-            let text = noise[40_000 - length..].to_vec();
-            tape.repeat(&text, 40_000 - length);
+            value(&mut tape, &noise[40_000 - length..], 40_000 - length);
         }
         for distance in (1..300).chain((300..32_769).step_by(97)).chain([32_767, 32_768, 32_769]) {
-            let from = tape.position() - distance;
-            let text = tape.text[from..from + distance.min(9)].to_vec();
-            tape.repeat(&text, from);
-            tape.literal(b"|");
+            let from = tape.end() - distance;
+            let length = distance.min(9);
+            tape.append_from(from, length);
+            tape.again(length, from);
+            literal(&mut tape, b"|");
         }
-        let expected = tape.text.clone();
+        let expected = tape.text_at(0, tape.end()).to_vec();
         let (text, crc, size) = inflated(vec![tape]);
         assert!(text == expected);
         assert_eq!((crc, size), (crc32fast::hash(&expected), expected.len() as u64));
@@ -317,37 +479,62 @@ mod tests {
 
     #[test]
     fn an_empty_tape_and_one_of_a_single_letter_inflate() {
-        let mut single = Tape::new(0);
-        single.literal(b"a");
-        assert_eq!(inflated(vec![Tape::new(0), single, Tape::new(0)]).0, b"a");
+        let mut single = tape();
+        literal(&mut single, b"a");
+        assert_eq!(inflated(vec![tape(), single, tape()]).0, b"a");
+    }
+
+    #[test]
+    fn what_comes_after_the_codes_are_learnt_may_be_all_different() {
+        let mut tape = tape();
+        literal(&mut tape, b"learnt|");
+        for _ in 0..LEARNT_FROM {
+            tape.append_from(0, 6);
+            tape.again(6, 0);
+            literal(&mut tape, b"|");
+        }
+        let bytes: Vec<u8> = (0..=255).rev().cycle().take(70_000).collect();
+        literal(&mut tape, &bytes);
+        for (length, distance) in [(3, 1), (4, 2), (258, 256), (259, 300), (600, 32_768), (5, 32_769)] {
+            let from = tape.end() - distance;
+            let text = tape.text_at(from, length.min(distance)).to_vec();
+            value(&mut tape, &text, from);
+        }
+        let expected = tape.text_at(0, tape.end()).to_vec();
+        assert!(inflated(vec![tape]).0 == expected);
     }
 
     proptest! {
         #[test]
         fn whatever_the_hints_are_the_text_comes_back(
             tapes in prop::collection::vec(
-                prop::collection::vec((0_u8..4, prop::collection::vec(97_u8..101, 0..40), any::<u16>()), 0..200),
+                prop::collection::vec((0_u8..4, prop::collection::vec(97_u8..101, 0..40), prop_oneof![Just(0_u16), any::<u16>()]), 0..200),
                 1..4,
-            )
+            ),
+            times in prop_oneof![Just(1_usize), Just(30)],
         ) {
             let mut expected = Vec::new();
             let made = tapes.iter().map(|pieces| {
-                let mut tape = Tape::new(0);
-                for (kind, text, hint) in pieces {
-                    let from = usize::from(*hint) % (tape.position() + 10);
+                let mut tape = tape();
+                for (kind, text, hint) in std::iter::repeat_n(pieces, times).flatten() {
+                    let from = if *hint == 0 { NOWHERE } else { usize::from(*hint) % (tape.end() + 10) };
                     match kind {
-                        0 => tape.literal(text),
-                        1 => tape.repeat(text, from),
-                        2 => tape.value(text, from),
+                        0 => literal(&mut tape, text),
+                        1 => {
+                            let mut block = [b'#'; BLOCK];
+                            block[..text.len()].copy_from_slice(text);
+                            tape.block(&block, text.len());
+                            tape.literal(text.len());
+                        }
+                        2 => value(&mut tape, text, from),
                         _ => {
-                            let known = tape.text.iter().copied().skip(from).take(text.len()).collect::<Vec<_>>();
-                            tape.again(&known, from);
-                            expected.extend_from_slice(&known);
-                            continue;
+                            let length = text.len().min(tape.end().saturating_sub(from));
+                            tape.append_from(from.min(tape.end()), length);
+                            tape.again(length, from);
                         }
                     }
-                    expected.extend_from_slice(text);
                 }
+                expected.extend_from_slice(tape.text_at(0, tape.end()));
                 tape
             }).collect();
             prop_assert_eq!(inflated(made).0, expected);

@@ -6,7 +6,8 @@ use jiff::civil::Date;
 pub(super) const LONGEST_TEXT: usize = 32_767;
 
 pub(super) const DAY_MICROS: i64 = 86_400_000_000;
-pub(super) const DAY_MILLIS: i64 = 86_400_000;
+#[cfg(test)]
+const DAY_MILLIS: i64 = DAY_MICROS / 1000;
 
 /// Days from Excel's day 0, 1899-12-30, to 1970-01-01.
 const EPOCH_SERIAL: i64 = 25_569;
@@ -63,13 +64,13 @@ pub(super) fn money(xml: &mut Vec<u8>, minor: i128) {
 }
 
 /// A whole number and a fraction of a day, to as many decimals as a double of that size can tell apart: 12 beside a
-/// day's five digits, 15 alone. Fewer would show 08:15 as 08:14.
-pub(super) fn fraction<const PLACES: usize>(xml: &mut Vec<u8>, whole: i64, part: i64, of: i64) {
-    let scale = 10_i128.pow(u32::try_from(PLACES).unwrap_or(0));
-    let scaled = (i128::from(part) * scale + i128::from(of / 2)) / i128::from(of);
-    let scaled = u64::try_from(scaled.min(scale - 1)).unwrap_or_default();
+/// day's five digits, 15 alone. Fewer would show 08:15 as 08:14. The part is in milliseconds for 12 decimals and in
+/// microseconds for 15: in both cases the decimals are ten million times the part over 864.
+pub(super) fn fraction<const PLACES: usize>(xml: &mut Vec<u8>, whole: i64, part: i64) {
+    let part = u64::try_from(part).unwrap_or_default();
+    let scaled = (part * 10_000_000 + 432) / 864;
     integer(xml, whole);
-    decimals(xml, scaled, PLACES);
+    decimals(xml, scaled.min(10_u64.pow(PLACES as u32) - 1), PLACES);
 }
 
 /// The decimals after a point, without the zeros at their end; nothing for zero.
@@ -96,10 +97,43 @@ pub(super) fn fitting(text: &str) -> &str {
     if fits { text } else { cut_to_fit(text) }
 }
 
-/// Whether white space in a text would be lost if readers weren't told to keep it.
-pub(super) fn keeps_spaces(text: &str) -> bool {
-    let edge = |b: Option<&u8>| b.is_some_and(|b| matches!(b, b' ' | b'\n' | b'\t'));
-    edge(text.as_bytes().first()) || edge(text.as_bytes().last()) || text.contains('\n')
+/// How a text can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As it is.
+    Plain,
+    /// Through [`escape`].
+    Escaped,
+    /// Through [`escape`], and readers have to be told to keep its white space.
+    Spaced,
+}
+
+/// What is unusual in a byte: a newline, or a beginning of what [`escape`] may write otherwise.
+static UNUSUAL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'\n' => 2,
+            0..0x20 | b'&' | b'<' | b'>' | b'_' | 0xef => 1,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// How a text has to be written.
+pub(super) fn form(text: &str) -> Form {
+    let edge = |b: Option<&u8>| matches!(b, Some(b' ' | b'\n' | b'\t'));
+    let found = text.bytes().fold(0, |found, byte| found | UNUSUAL[usize::from(byte)]);
+    if found & 2 > 0 || edge(text.as_bytes().first()) || edge(text.as_bytes().last()) {
+        Form::Spaced
+    } else if found > 0 {
+        Form::Escaped
+    } else {
+        Form::Plain
+    }
 }
 
 fn cut_to_fit(text: &str) -> &str {
@@ -111,11 +145,6 @@ fn cut_to_fit(text: &str) -> &str {
         }
     }
     text
-}
-
-/// Whether a text holds anything that [`escape`] may write otherwise.
-pub(super) fn needs_escape(text: &str) -> bool {
-    text.bytes().any(|b| b < 0x20 || matches!(b, b'&' | b'<' | b'>' | b'_' | 0xef))
 }
 
 /// Escapes what XML can't hold or Excel would read otherwise: markup, control characters and U+FFFE and U+FFFF as
@@ -195,10 +224,10 @@ mod tests {
 
     #[test]
     fn the_last_millisecond_of_a_day_stays_in_it() {
-        assert_eq!(xml(|x| fraction::<12>(x, 45_991, DAY_MILLIS - 1, DAY_MILLIS)), "45991.999999988426");
-        assert_eq!(xml(|x| fraction::<15>(x, 0, DAY_MICROS / 2, DAY_MICROS)), "0.5");
-        assert_eq!(xml(|x| fraction::<15>(x, 7, 0, DAY_MICROS)), "7");
-        assert!(xml(|x| fraction::<15>(x, 0, DAY_MICROS - 1, DAY_MICROS)).starts_with("0.99999999998"));
+        assert_eq!(xml(|x| fraction::<12>(x, 45_991, DAY_MILLIS - 1)), "45991.999999988426");
+        assert_eq!(xml(|x| fraction::<15>(x, 0, DAY_MICROS / 2)), "0.5");
+        assert_eq!(xml(|x| fraction::<15>(x, 7, 0)), "7");
+        assert!(xml(|x| fraction::<15>(x, 0, DAY_MICROS - 1)).starts_with("0.99999999998"));
     }
 
     #[test]
@@ -215,6 +244,24 @@ mod tests {
         ];
         for (raw, written) in cases {
             assert_eq!(xml(|x| escape(x, raw)), written);
+        }
+    }
+
+    #[test]
+    fn only_texts_that_need_it_are_escaped() {
+        for (text, expected) in [
+            ("", Form::Plain),
+            ("Zoë O'Brien \"Z\"", Form::Plain),
+            ("a  b", Form::Plain),
+            ("Smith & Sons", Form::Escaped),
+            ("a\tb", Form::Escaped),
+            ("a_b", Form::Escaped),
+            ("\u{ffff}", Form::Escaped),
+            (" a", Form::Spaced),
+            ("a\t", Form::Spaced),
+            ("a\n&b", Form::Spaced),
+        ] {
+            assert_eq!(form(text), expected, "{text:?}");
         }
     }
 

@@ -1,13 +1,19 @@
 //! More rows than a sheet can hold.
 
-use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::{
+    fs::File,
+    io::{BufReader, BufWriter, Seek, SeekFrom, Write},
+};
 
 use calamine::{DataRef, Reader, Xlsx};
 use pipeline::{
     columns::TICKETS,
     workbook::{self, Layout, SHEET_ROWS},
 };
-use tests::cells::{Cell, batch};
+use tests::{
+    cells::{Cell, batch},
+    tools::python,
+};
 
 use crate::constructed;
 
@@ -61,4 +67,27 @@ fn rows_beyond_a_sheets_last_continue_on_the_next_one() {
         assert_eq!(u64::from(last), expected);
     }
     assert_eq!(next, rows);
+}
+
+#[test]
+fn a_sheet_of_more_than_four_gib_is_whole() {
+    const BATCH: u64 = 512;
+    const BATCHES: u64 = 130;
+    // Two of the longest texts in each row: the limit is a matter of bytes.
+    let mut row = vec![Cell::Null; TICKETS.columns.len()];
+    for column in ["passenger_first_name", "passenger_last_name"] {
+        row[TICKETS.position(column).unwrap()] = Cell::Text("n".repeat(32_767));
+    }
+    let rows = batch(&TICKETS, &vec![row; usize::try_from(BATCH).unwrap()]);
+
+    let manifest = constructed::manifest(BATCH * BATCHES);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.xlsx");
+    let output = BufWriter::new(File::create(&path).unwrap());
+    let batches = (0..BATCHES).map(|_| rows.clone());
+    workbook::write(output, &Layout::of(&manifest).unwrap(), 2, batches, |_| Some(manifest)).unwrap();
+
+    let said = python("whole_parts.py", &[&path]);
+    let sheet = said.lines().find_map(|line| line.strip_prefix("xl/worksheets/sheet1.xml ")).unwrap();
+    assert!(sheet.parse::<u64>().unwrap() > u64::from(u32::MAX), "{sheet} bytes");
 }

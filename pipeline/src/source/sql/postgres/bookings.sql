@@ -3,7 +3,7 @@
 SELECT
     b.id AS booking_id,
     b.booking_ref::text AS booking_ref,
-    b.status::text AS status,
+    b.status,
     b.total_amount,
     b.currency::text AS currency,
     b.created_at,

@@ -5,7 +5,7 @@ SELECT
     p.amount,
     p.currency::text AS currency,
     p.method::text AS method,
-    p.status::text AS status,
+    p.status,
     p.paid_at,
     p.created_at
 FROM payments p

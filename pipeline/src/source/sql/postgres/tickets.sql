@@ -9,8 +9,8 @@ WITH paid AS (
         sum(p.amount) FILTER (WHERE p.status = 'completed') AS completed,
         min(p.currency) AS lowest_currency,
         max(p.currency) AS highest_currency,
-        min(p.status::text) AS only_status,
-        min(p.method::text) AS only_method
+        min(p.status) AS only_status,
+        min(p.method) AS only_method
     FROM payments p
     WHERE p.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
     GROUP BY p.booking_id
@@ -25,12 +25,12 @@ WITH paid AS (
 )
 SELECT
     t.ticket_ref::text AS ticket_ref,
-    t.status::text AS ticket_status,
+    t.status AS ticket_status,
     t.price AS ticket_price,
     t.currency::text AS ticket_currency,
     t.issued_at,
     b.booking_ref::text AS booking_ref,
-    b.status::text AS booking_status,
+    b.status AS booking_status,
     b.total_amount AS booking_total_amount,
     b.currency::text AS booking_currency,
     CASE
@@ -44,7 +44,7 @@ SELECT
     CASE
         WHEN paid.payments = 1 THEN paid.only_status
         WHEN paid.payments > 1 THEN (
-            SELECT p.status::text
+            SELECT p.status
             FROM payments p
             WHERE p.booking_id = b.id
             ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC
@@ -53,7 +53,7 @@ SELECT
     END AS latest_payment_status,
     p.first_name::text AS passenger_first_name,
     p.last_name::text AS passenger_last_name,
-    p.doc_type::text AS passenger_doc_type,
+    p.doc_type AS passenger_doc_type,
     tr.service_date,
     tr.departure_time,
     tr.arrival_time,
@@ -61,14 +61,14 @@ SELECT
     ars.code::text AS arrival_station_code,
     r.code::text AS route_code,
     f.code::text AS fare_code,
-    f.seat_class::text AS fare_seat_class,
+    f.seat_class AS fare_seat_class,
     s.seat_number::text AS seat_number,
     c.carriage_number::bigint AS carriage_number,
     tn.registration::text AS train_registration,
     CASE
         WHEN paid.payments = 1 THEN paid.only_method
         WHEN paid.payments > 1 THEN (
-            SELECT p.method::text
+            SELECT p.method
             FROM payments p
             WHERE p.booking_id = b.id
             ORDER BY coalesce(p.paid_at, p.created_at) DESC, p.id DESC

@@ -13,7 +13,7 @@ TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_direc
 # What `make test` does, in this order: what fails fast comes first.
 STEPS = prepare format deny program lint slim suite doc tidy
 
-.PHONY: help run program test $(STEPS) advisories figures side-by-side pictures clean
+.PHONY: help run program test $(STEPS) advisories figures side-by-side stages instructions pictures clean
 
 help:
 	@echo 'make run         build, make a demo database, report its previous month into ./reports'
@@ -24,6 +24,8 @@ help:
 	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
 	@echo 'make figures     the report at its full size, measured into docs/figures.md'
 	@echo 'make side-by-side  the same beside other tools, into docs/side-by-side.md'
+	@echo 'make stages      each stage alone, timed by criterion'
+	@echo 'make instructions  those of the row writer, counted; fails when they have become many more'
 	@echo 'make pictures    the pictures of the README again; needs LibreOffice and poppler'
 	@echo 'make clean       remove what was built and the demo; ./reports stays'
 
@@ -113,6 +115,14 @@ figures: prepare program
 side-by-side: prepare program
 	benches/prepare
 	"$(TARGET)/release/side-by-side"
+
+# A quarter of an hour: each stage alone, at three sizes.
+stages: prepare
+	cargo bench --workspace --locked --bench stages
+
+# Needs valgrind and its own build of the row writer, which takes some minutes the first time and seconds afterwards.
+instructions:
+	benches/instructions/check
 
 pictures: program
 	docs/images/make "$(TARGET)/release/ticketing-report"

@@ -1,20 +1,21 @@
 //! Measures the report on PostgreSQL at its full sizes, and writes docs/figures.md.
 //!
-//! The question: how long does a month of so many tickets take, stage by stage, and in how much memory, beside the
-//! query that the program replaces, run in turn on the same server? Run it by `make figures`; other sizes are given as
-//! arguments. A third of the table's tickets are the month's.
-#![expect(clippy::unwrap_used, reason = "a measurement that fails must stop where it fails")]
-
+//! The questions: how long does a month of so many tickets take, stage by stage, and in how much memory, beside the
+//! query that the program replaces, run in turn on the same server? Does memory stay flat up to ten million? Does half a
+//! core and 512 MiB, a pod's limits, suffice for a million, and does it ever wait there? What does a smaller workbook
+//! cost, and do other programs read what is in it, to the last row? Run it by `make figures`, as root, because limits
+//! are set through control groups.
 use std::{
     fmt::Write as _,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
 use jiff::civil::date;
-use pipeline::{demo::DemoOptions, manifest::Manifest};
+use pipeline::{demo::DemoOptions, manifest::Manifest, workbook::SHEET_ROWS};
+use tempfile::TempDir;
 use tests::postgres::PostgresDatabase;
 
 /// What the program replaces: a query that adds up every payment there is and sends nothing before all is sorted.
@@ -30,12 +31,11 @@ const MARK: &str = "<!-- Written by `make figures` from here on. -->\n";
 const MOST_MEMORY: u64 = 256 * 1024 * 1024;
 
 fn main() {
-    let sizes: Vec<u64> = std::env::args().skip(1).map(|size| size.parse().unwrap()).collect();
-    let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
     let mut text = format!("\n{}\n", machine());
-    for tickets in sizes {
+    for tickets in [100_000, 1_000_000] {
         text.push_str(&measure(tickets));
     }
+    text.push_str(&larger());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures.md");
     let old = fs::read_to_string(&path).unwrap();
     let kept = old.split_once(MARK).map_or(old.as_str(), |(kept, _)| kept);
@@ -64,33 +64,180 @@ fn measure(tickets: u64) -> String {
     database.execute("VACUUM ANALYZE");
     let (mut reports, mut old) = (Vec::new(), Vec::new());
     for _ in 0..TIMES {
-        reports.push(report(&database));
+        reports.push(Report::make(&database, "2025-02", &[], None));
         old.push(old_query(&database));
     }
-    reports.sort_by_key(|(wall, _)| *wall);
+    reports.sort_by_key(|report| report.wall);
     old.sort();
-    let (wall, manifest) = &reports[TIMES / 2];
-    let old = old[TIMES / 2];
-    let peak = reports.iter().filter_map(|(_, manifest)| manifest.run.peak_memory).max().unwrap();
+    let peak = reports.iter().map(Report::peak).max().unwrap();
     assert!(peak <= MOST_MEMORY, "{peak} bytes resident are more than {MOST_MEMORY}");
-    table(manifest, *wall, old, peak)
+    let middle = &reports[TIMES / 2];
+    let mut text = table(&middle.manifest, middle.wall, old[TIMES / 2], peak);
+    if tickets >= 1_000_000 {
+        text.push_str(&compressions(&database, middle));
+        text.push_str(&limited(&database));
+        text.push_str(&readers(middle));
+    }
+    text
 }
 
-fn report(database: &PostgresDatabase) -> (Duration, Manifest) {
-    let folder = tempfile::tempdir().unwrap();
-    let program = std::env::current_exe().unwrap().with_file_name("ticketing-report");
-    let began = Instant::now();
-    let status = Command::new(program)
-        .args(["--period", "2025-02", "--quiet", "--store"])
-        .arg(folder.path())
-        .env("DATABASE_URL", database.url())
-        .current_dir(&folder)
-        .status()
+/// What a smaller workbook costs.
+fn compressions(database: &PostgresDatabase, fast: &Report) -> String {
+    let small = Report::make(database, "2025-02", &["--compression", "small"], None);
+    let (fast_bytes, small_bytes) = (fast.manifest.workbook.size as f64, small.manifest.workbook.size as f64);
+    format!(
+        "\n`--compression fast` makes the workbook {:.2} times as large as `small`, which is zlib's level 6; `small` takes \
+         {:.1} times the CPU time for the whole report.\n",
+        fast_bytes / small_bytes,
+        small.cpu() / fast.cpu()
+    )
+}
+
+/// The same report with a pod's limits.
+fn limited(database: &PostgresDatabase) -> String {
+    let pod = ControlGroup::new(0.5, 512);
+    let report = Report::make(database, "2025-02", &[], Some(&pod));
+    let least = report.cpu() / 0.5;
+    format!(
+        "\nIn a control group of half a core and 512 MiB: {:.1} s for {:.2} s of CPU time, {:.2} times the least that \
+         half a core allows, with {:.1} MiB resident at most.\n",
+        report.wall.as_secs_f64(),
+        report.cpu(),
+        report.wall.as_secs_f64() / least,
+        mib(report.peak())
+    )
+}
+
+/// Whether other programs find every row of the snapshot in the workbook.
+fn readers(report: &Report) -> String {
+    let edition = report.folder.path().join("editions/2025-02/1");
+    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+        || Path::new(&std::env::var_os("HOME").unwrap()).join(".cache"),
+        PathBuf::from,
+    );
+    let output = Command::new(cache.join("ticketing-report/rivals/bin/python"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("read_back.py"))
+        .arg(report.folder.path().join("ticketing-report-2025-02.xlsx"))
+        .arg(edition.join("tickets.parquet"))
+        .output()
         .unwrap();
-    assert!(status.success());
-    let wall = began.elapsed();
-    let manifest = fs::read(folder.path().join("editions/2025-02/1/manifest.json")).unwrap();
-    (wall, serde_json::from_slice(&manifest).unwrap())
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    format!("\n{}\n", String::from_utf8_lossy(&output.stdout).trim())
+}
+
+/// Whether memory stays flat: one month that is all there is.
+fn larger() -> String {
+    let mut text = "\n## More tickets\n\nA month that is the whole table.\n\n\
+         | tickets | most resident memory | wall time | CPU time | sheets | workbook |\n\
+         | --- | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    for tickets in [100_000, 1_000_000, 5_000_000, 10_000_000] {
+        let options = DemoOptions { tickets, first_month: date(2025, 2, 1), months: 1, seed: 1 };
+        let database = PostgresDatabase::demo(&options);
+        database.execute("VACUUM ANALYZE");
+        let report = Report::make(&database, "2025-02", &[], None);
+        let manifest = &report.manifest;
+        writeln!(
+            text,
+            "| {} | {:.1} MiB | {:.1} s | {:.1} s | {} | {:.1} MiB |",
+            manifest.rows,
+            mib(report.peak()),
+            report.wall.as_secs_f64(),
+            report.cpu(),
+            manifest.rows.div_ceil(SHEET_ROWS),
+            mib(manifest.workbook.size)
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}
+
+/// A report that was made, in a folder of its own.
+struct Report {
+    wall: Duration,
+    manifest: Manifest,
+    folder: TempDir,
+}
+
+impl Report {
+    fn make(database: &PostgresDatabase, month: &str, arguments: &[&str], limits: Option<&ControlGroup>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = std::env::current_exe().unwrap().with_file_name("ticketing-report");
+        let began = Instant::now();
+        let status = limits
+            .map_or_else(|| Command::new(&program), |limits| limits.command(&program))
+            .args(["--period", month, "--quiet", "--store"])
+            .arg(folder.path())
+            .args(arguments)
+            .env("DATABASE_URL", database.url())
+            .current_dir(&folder)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let wall = began.elapsed();
+        let manifest = fs::read(folder.path().join(format!("editions/{month}/1/manifest.json"))).unwrap();
+        Self { wall, manifest: serde_json::from_slice(&manifest).unwrap(), folder }
+    }
+
+    fn cpu(&self) -> f64 {
+        self.manifest.run.cpu_seconds.unwrap()
+    }
+
+    fn peak(&self) -> u64 {
+        self.manifest.run.peak_memory.unwrap()
+    }
+}
+
+/// A control group with limits, removed when dropped: of version 2, or one for each resource of version 1.
+struct ControlGroup(Vec<PathBuf>);
+
+impl ControlGroup {
+    fn new(cores: f64, mebibytes: u64) -> Self {
+        const PERIOD: u32 = 100_000;
+        let root = Path::new("/sys/fs/cgroup");
+        let name = format!("ticketing-report-figures-{}", std::process::id());
+        let quota = (cores * f64::from(PERIOD)).to_string();
+        let bytes = (mebibytes * 1_048_576).to_string();
+        let make = |parent: &Path, settings: &[(&str, &str)]| {
+            let group = parent.join(&name);
+            fs::create_dir(&group).unwrap_or_else(|e| panic!("{}: {e}; run this as root", group.display()));
+            for (file, value) in settings {
+                fs::write(group.join(file), value).unwrap_or_else(|e| panic!("{file} of {}: {e}", group.display()));
+            }
+            group
+        };
+        if root.join("cgroup.controllers").exists() {
+            fs::write(root.join("cgroup.subtree_control"), "+cpu +memory").unwrap();
+            let limit = format!("{quota} {PERIOD}");
+            return Self(vec![make(root, &[("cpu.max", &limit), ("memory.max", &bytes), ("memory.swap.max", "0")])]);
+        }
+        let period = PERIOD.to_string();
+        Self(vec![
+            make(&root.join("cpu"), &[("cpu.cfs_period_us", &period), ("cpu.cfs_quota_us", &quota)]),
+            make(&root.join("memory"), &[("memory.limit_in_bytes", &bytes)]),
+        ])
+    }
+
+    /// A program that joins the groups before it begins.
+    fn command(&self, program: &Path) -> Command {
+        let join: String = self.0.iter().map(|group| format!("echo $$ > '{}/cgroup.procs'; ", group.display())).collect();
+        let mut command = Command::new("sh");
+        command.args(["-ec", &format!("{join}exec \"$0\" \"$@\"")]).arg(program);
+        command
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        for group in &self.0 {
+            // What is left of it does no harm, and the process in it has ended.
+            let _ = fs::remove_dir(group);
+        }
+    }
 }
 
 fn old_query(database: &PostgresDatabase) -> Duration {
@@ -101,7 +248,7 @@ fn old_query(database: &PostgresDatabase) -> Duration {
 }
 
 fn table(manifest: &Manifest, wall: Duration, old: Duration, peak: u64) -> String {
-    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
+    let mib = |bytes: u64| format!("{:.1} MiB", mib(bytes));
     let mut text = format!("\n## {} tickets in the month\n\n| | |\n| --- | --- |\n", manifest.rows);
     let mut row = |name: &str, value: String| writeln!(text, "| {name} | {value} |").unwrap();
     row("wall time from start to published edition", format!("{:.2} s", wall.as_secs_f64()));

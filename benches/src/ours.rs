@@ -22,7 +22,7 @@ use pipeline::{
 };
 
 /// Batches that wait between two stages, as in a run.
-const WAITING_BATCHES: usize = 8;
+const WAITING_BATCHES: usize = 4;
 
 type Failure = Box<dyn Error + Send + Sync>;
 

@@ -133,7 +133,7 @@ pub static TICKETS: Table = Table {
             "booking_ref",
             Text,
             15.0,
-            true,
+            false,
             "The booking's reference; empty for a ticket without booking (bookings.booking_ref).",
         ),
         sheet(
@@ -239,8 +239,8 @@ pub static TICKETS: Table = Table {
         sheet("arrival_station_name", Text, 22.0, true, "Name of the arrival station (stations.name)."),
         sheet("trip_status", Text, 12.0, true, "Status of the trip at the cut (trips.status)."),
         data("ticket_id", Key, false, "Key of the ticket (tickets.id)."),
-        data("booking_id", Key, true, "Key of the booking, joins with bookings and payments (tickets.booking_id)."),
-        data("passenger_id", Key, true, "Key of the passenger (tickets.passenger_id)."),
+        data("booking_id", Key, false, "Key of the booking, joins with bookings and payments (tickets.booking_id)."),
+        data("passenger_id", Key, false, "Key of the passenger (tickets.passenger_id)."),
         data("trip_id", Key, true, "Key of the trip, joins with trips (tickets.trip_id)."),
     ],
 };
@@ -281,7 +281,7 @@ pub static PAYMENTS: Table = Table {
     amount: Some(Amount { amount: "amount", currency: "currency" }),
     columns: &[
         data("payment_id", Key, false, "Key of the payment (payments.id)."),
-        data("booking_id", Key, true, "Key of the booking (payments.booking_id)."),
+        data("booking_id", Key, false, "Key of the booking (payments.booking_id)."),
         data("amount", Money, true, "The amount, in currency (payments.amount)."),
         data("currency", Text, true, "ISO code of the payment's currency (payments.currency)."),
         data("method", Text, true, "How it was paid (payments.method)."),
@@ -303,7 +303,7 @@ pub static REFUNDS: Table = Table {
     amount: Some(Amount { amount: "amount", currency: "currency" }),
     columns: &[
         data("refund_id", Key, false, "Key of the refund (ticket_refunds.id)."),
-        data("ticket_id", Key, true, "Key of the ticket (ticket_refunds.ticket_id)."),
+        data("ticket_id", Key, false, "Key of the ticket (ticket_refunds.ticket_id)."),
         data("amount", Money, true, "The refunded amount, in currency (ticket_refunds.refunded_amount)."),
         data("currency", Text, true, "ISO code of the refund's currency (ticket_refunds.currency)."),
         data("processed_at", Instant, false, "When it was processed (ticket_refunds.processed_at)."),

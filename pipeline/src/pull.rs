@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Batches that wait between two stages: enough to keep both busy, few enough to stay flat in memory.
-pub const WAITING_BATCHES: usize = 8;
+pub const WAITING_BATCHES: usize = 4;
 
 /// What is pulled from where to where.
 pub struct Pull<'a> {

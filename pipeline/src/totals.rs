@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rows that are added up at once. Polars takes as long to plan a sum as to add up thousands of rows.
-const ROWS_AT_ONCE: usize = 65_536;
+const ROWS_AT_ONCE: usize = 16_384;
 
 /// Batches as one Polars frame, through the Arrow C data interface, without copying.
 ///

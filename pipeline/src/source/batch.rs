@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Date32Builder, Decimal128Builder, Int64Builder, StringBuilder,
+        Array, ArrayRef, AsArray, Date32Builder, Decimal128Builder, Int64Builder, NullBufferBuilder, StringArray,
         Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
     },
+    buffer::{Buffer, OffsetBuffer},
+    datatypes::{DataType, SchemaRef},
     record_batch::RecordBatch,
 };
 use chrono::{NaiveDate, TimeDelta};
@@ -26,10 +28,10 @@ pub(super) trait Cells {
     fn fetch(&mut self) -> Result<(usize, bool), SourceError>;
     /// Goes to the next of these rows.
     fn next_row(&mut self) -> Result<(), SourceError>;
-    /// Text.
-    fn text(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason>;
+    /// Text, whose UTF-8 isn't looked at yet.
+    fn text(&mut self, take: impl FnOnce(Option<&[u8]>) -> Result<(), Reason>) -> Result<(), Reason>;
     /// A UUID as its text.
-    fn key(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason>;
+    fn key(&mut self, take: impl FnOnce(Option<&[u8]>) -> Result<(), Reason>) -> Result<(), Reason>;
     /// A whole number.
     fn integer(&mut self) -> Result<Option<i64>, Reason>;
     /// An amount in minor units.
@@ -42,9 +44,46 @@ pub(super) trait Cells {
     fn instant(&mut self) -> Result<Option<i64>, Reason>;
 }
 
+/// Texts whose UTF-8 is looked at for a whole batch at once, which takes a fraction of the time.
+struct Texts {
+    bytes: Vec<u8>,
+    /// Where each ends, after a zero.
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl Texts {
+    fn with_room(bytes: usize) -> Self {
+        let mut ends = Vec::with_capacity(BATCH_ROWS + 1);
+        ends.push(0);
+        Self { bytes: Vec::with_capacity(bytes), ends, nulls: NullBufferBuilder::new(BATCH_ROWS) }
+    }
+
+    #[inline]
+    fn append(&mut self, text: Option<&[u8]>) -> Result<(), Reason> {
+        self.bytes.extend_from_slice(text.unwrap_or_default());
+        let end = i32::try_from(self.bytes.len()).map_err(|_| "is too large, with others of its batch".to_owned())?;
+        self.ends.push(end);
+        self.nulls.append(text.is_some());
+        Ok(())
+    }
+
+    /// The texts as an array, or the first row whose text isn't UTF-8.
+    fn finish(mut self) -> Result<ArrayRef, usize> {
+        let (ends, bytes) = (OffsetBuffer::new(self.ends.into()), Buffer::from_vec(self.bytes));
+        match StringArray::try_new(ends.clone(), bytes.clone(), self.nulls.finish()) {
+            Ok(array) => Ok(Arc::new(array)),
+            Err(_) => {
+                let text = |row: usize| &bytes[ends[row] as usize..ends[row + 1] as usize];
+                Err((0..ends.len() - 1).find(|&row| str::from_utf8(text(row)).is_err()).unwrap_or_default())
+            }
+        }
+    }
+}
+
 enum Builder {
-    Text(StringBuilder),
-    Key(StringBuilder),
+    Text(Texts),
+    Key(Texts),
     Integer(Int64Builder),
     Money(Decimal128Builder),
     Date(Date32Builder),
@@ -53,14 +92,15 @@ enum Builder {
 }
 
 impl Builder {
-    fn new(kind: Kind) -> Self {
+    /// A builder for one batch, whose texts may have so many bytes.
+    fn new(kind: Kind, bytes: usize) -> Self {
         match kind {
-            Kind::Text => Self::Text(StringBuilder::with_capacity(BATCH_ROWS, BATCH_ROWS * 12)),
-            Kind::Key => Self::Key(StringBuilder::with_capacity(BATCH_ROWS, BATCH_ROWS * 36)),
+            Kind::Text => Self::Text(Texts::with_room(bytes)),
+            Kind::Key => Self::Key(Texts::with_room(bytes)),
             Kind::Integer => Self::Integer(Int64Builder::with_capacity(BATCH_ROWS)),
             Kind::Money => Self::Money(
                 Decimal128Builder::with_capacity(BATCH_ROWS)
-                    .with_data_type(arrow::datatypes::DataType::Decimal128(MONEY_PRECISION, MONEY_SCALE)),
+                    .with_data_type(DataType::Decimal128(MONEY_PRECISION, MONEY_SCALE)),
             ),
             Kind::Date => Self::Date(Date32Builder::with_capacity(BATCH_ROWS)),
             Kind::Time => Self::Time(Time64MicrosecondBuilder::with_capacity(BATCH_ROWS)),
@@ -68,10 +108,20 @@ impl Builder {
         }
     }
 
+    /// A builder for the batch after this one, which will be of about the same size.
+    fn next(&self, kind: Kind) -> Self {
+        let bytes = match self {
+            Self::Text(texts) | Self::Key(texts) => texts.bytes.len() + texts.bytes.len() / 8,
+            _ => 0,
+        };
+        Self::new(kind, bytes)
+    }
+
+    #[inline]
     fn take(&mut self, cells: &mut impl Cells) -> Result<(), Reason> {
         match self {
-            Self::Text(builder) => cells.text(|text| builder.append_option(text))?,
-            Self::Key(builder) => cells.key(|text| builder.append_option(text))?,
+            Self::Text(texts) => return cells.text(|text| texts.append(text)),
+            Self::Key(texts) => return cells.key(|text| texts.append(text)),
             Self::Integer(builder) => builder.append_option(cells.integer()?),
             Self::Money(builder) => builder.append_option(cells.money()?),
             Self::Date(builder) => builder.append_option(cells.date()?),
@@ -81,15 +131,63 @@ impl Builder {
         Ok(())
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(builder) | Self::Key(builder) => Arc::new(builder.finish()),
-            Self::Integer(builder) => Arc::new(builder.finish()),
-            Self::Money(builder) => Arc::new(builder.finish()),
-            Self::Date(builder) => Arc::new(builder.finish()),
-            Self::Time(builder) => Arc::new(builder.finish()),
-            Self::Instant(builder) => Arc::new(builder.finish()),
+    fn finish(self) -> Result<ArrayRef, usize> {
+        Ok(match self {
+            Self::Text(texts) | Self::Key(texts) => return texts.finish(),
+            Self::Integer(mut builder) => Arc::new(builder.finish()),
+            Self::Money(mut builder) => Arc::new(builder.finish()),
+            Self::Date(mut builder) => Arc::new(builder.finish()),
+            Self::Time(mut builder) => Arc::new(builder.finish()),
+            Self::Instant(mut builder) => Arc::new(builder.finish()),
+        })
+    }
+}
+
+/// The rows of a batch that isn't full yet.
+struct Rows {
+    table: &'static Table,
+    schema: SchemaRef,
+    builders: Vec<Builder>,
+    filled: usize,
+}
+
+impl Rows {
+    fn new(table: &'static Table) -> Self {
+        let builders = table.columns.iter().map(|column| Builder::new(column.kind, 0)).collect();
+        Self { table, schema: Arc::new(schema(table)), builders, filled: 0 }
+    }
+
+    fn take(&mut self, cells: &mut impl Cells) -> Result<(), SourceError> {
+        cells.next_row()?;
+        for i in 0..self.builders.len() {
+            if let Err(reason) = self.builders[i].take(cells) {
+                let keys = if i > 0 { self.builders.swap_remove(0).finish().ok() } else { None };
+                return Err(self.unusable(keys.as_ref(), self.filled, i, reason));
+            }
         }
+        self.filled += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<RecordBatch, SourceError> {
+        self.filled = 0;
+        let mut arrays = Vec::with_capacity(self.builders.len());
+        for (i, column) in self.table.columns.iter().enumerate() {
+            let next = self.builders[i].next(column.kind);
+            match std::mem::replace(&mut self.builders[i], next).finish() {
+                Ok(array) => arrays.push(array),
+                Err(row) => return Err(self.unusable(arrays.first(), row, i, "is no UTF-8 text".to_owned())),
+            }
+        }
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+            .map_err(|e| SourceError::Other { what: self.table.name.to_owned(), reason: e.to_string() })
+    }
+
+    /// What is wrong with a row's value, which its first column names.
+    fn unusable(&self, keys: Option<&ArrayRef>, row: usize, column: usize, reason: Reason) -> SourceError {
+        let keys = keys.and_then(|keys| keys.as_string_opt::<i32>()).filter(|keys| row < keys.len());
+        let key = keys.map_or_else(|| "?".to_owned(), |keys| keys.value(row).to_owned());
+        SourceError::Value { table: self.table.name, key, column: self.table.columns[column].name, reason }
     }
 }
 
@@ -99,41 +197,21 @@ pub(super) fn read_rows(
     table: &'static Table,
     take: &mut dyn FnMut(RecordBatch) -> bool,
 ) -> Result<(), SourceError> {
-    let schema = Arc::new(schema(table));
-    let mut builders: Vec<Builder> = table.columns.iter().map(|column| Builder::new(column.kind)).collect();
-    let mut filled = 0;
-    let finish = |builders: &mut [Builder]| {
-        RecordBatch::try_new(Arc::clone(&schema), builders.iter_mut().map(Builder::finish).collect())
-            .map_err(|e| SourceError::Other { what: table.name.to_owned(), reason: e.to_string() })
-    };
+    let mut rows = Rows::new(table);
     loop {
-        let (rows, last) = cells.fetch()?;
-        for _ in 0..rows {
-            cells.next_row()?;
-            for i in 0..builders.len() {
-                if let Err(reason) = builders[i].take(cells) {
-                    let first = builders[0].finish();
-                    let key = match first.as_string_opt::<i32>() {
-                        Some(keys) if i > 0 && !keys.is_empty() => keys.value(keys.len() - 1).to_owned(),
-                        _ => "?".to_owned(),
-                    };
-                    return Err(SourceError::Value { table: table.name, key, column: table.columns[i].name, reason });
-                }
-            }
-            filled += 1;
-            if filled == BATCH_ROWS {
-                filled = 0;
-                if !take(finish(&mut builders)?) {
-                    return Ok(());
-                }
+        let (ready, last) = cells.fetch()?;
+        for _ in 0..ready {
+            rows.take(cells)?;
+            if rows.filled == BATCH_ROWS && !take(rows.finish()?) {
+                return Ok(());
             }
         }
         if last {
             break;
         }
     }
-    if filled > 0 {
-        take(finish(&mut builders)?);
+    if rows.filled > 0 {
+        take(rows.finish()?);
     }
     Ok(())
 }

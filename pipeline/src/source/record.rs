@@ -65,27 +65,27 @@ fn array<const N: usize>(field: &[u8]) -> Result<[u8; N], Reason> {
     field.try_into().map_err(|_| format!("has {} bytes, not {N}", field.len()))
 }
 
-/// Text, or the label of an enum.
-pub(super) fn text(field: &[u8]) -> Result<&str, Reason> {
-    std::str::from_utf8(field).map_err(|e| format!("is no UTF-8 text ({e})"))
-}
-
 /// A UUID as its text.
 pub(super) fn key(field: &[u8]) -> Result<[u8; 36], Reason> {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes: [u8; 16] = array(field)?;
     let mut written = [b'-'; 36];
-    let mut at = 0;
-    for (i, byte) in bytes.into_iter().enumerate() {
-        if matches!(i, 4 | 6 | 8 | 10) {
-            at += 1;
-        }
-        written[at] = HEX[usize::from(byte >> 4)];
-        written[at + 1] = HEX[usize::from(byte & 15)];
-        at += 2;
+    for (place, byte) in [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34].into_iter().zip(bytes) {
+        written[place..place + 2].copy_from_slice(&HEX[usize::from(byte)]);
     }
     Ok(written)
 }
+
+/// Each byte in hexadecimal.
+static HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 /// A whole number.
 pub(super) fn integer(field: &[u8]) -> Result<i64, Reason> {

@@ -190,12 +190,11 @@ impl Cells for SqliteCells<'_, '_> {
         Ok(())
     }
 
-    fn text(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason> {
-        take(self.cell::<Box<str>>()?.as_deref());
-        Ok(())
+    fn text(&mut self, take: impl FnOnce(Option<&[u8]>) -> Result<(), Reason>) -> Result<(), Reason> {
+        take(self.cell::<Box<str>>()?.as_deref().map(str::as_bytes))
     }
 
-    fn key(&mut self, take: impl FnOnce(Option<&str>)) -> Result<(), Reason> {
+    fn key(&mut self, take: impl FnOnce(Option<&[u8]>) -> Result<(), Reason>) -> Result<(), Reason> {
         self.text(take)
     }
 

@@ -165,7 +165,7 @@ pub fn write(
             });
             under_way.push_back(receive);
             written += found;
-            if under_way.len() > threads * 2 {
+            if under_way.len() > threads {
                 join_next(&mut under_way, &mut joined, &mut entry, &mut cut)?;
             }
         }

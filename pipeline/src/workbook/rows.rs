@@ -1,6 +1,6 @@
 //! The row writer: Arrow batches to the XML of a sheet's rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, StringArray},
@@ -11,7 +11,7 @@ use arrow::{
 use jiff::Timestamp;
 
 use super::{
-    Layout,
+    CHUNK_ROWS, Layout,
     deflate::Deflated,
     tape::{BLOCK, NOWHERE, Tape},
     values::{
@@ -130,6 +130,8 @@ pub(super) struct RowFormat {
     classes: usize,
     offsets: Offsets,
     compression: Compression,
+    /// What chunks were written on, for the next ones.
+    tapes: Mutex<Vec<Tape>>,
 }
 
 impl RowFormat {
@@ -162,14 +164,15 @@ impl RowFormat {
             })
             .collect();
         let offsets = Offsets::new(&layout.zone, layout.bounds);
-        Self { columns, classes: classes.len(), offsets, compression: layout.compression }
+        let tapes = Mutex::new(Vec::new());
+        Self { columns, classes: classes.len(), offsets, compression: layout.compression, tapes }
     }
 
     /// The deflated XML of the batches' rows; `first` is the first one's number on the sheet.
     pub(super) fn rows(&self, batches: &[RecordBatch], first: u64) -> (Deflated, Cut) {
-        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let spare = self.tapes.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut chunk = Chunk {
-            tape: Tape::new(rows * TYPICAL_ROW, self.compression),
+            tape: spare.unwrap_or_else(|| Tape::new(TYPICAL_CHUNK, self.compression)),
             columns: &self.columns,
             last: vec![NONE; self.columns.len()],
             blocks: Vec::new(),
@@ -198,7 +201,14 @@ impl RowFormat {
                 number += 1;
             }
         }
-        (chunk.tape.finish(), chunk.cut)
+        let Chunk { mut tape, cut, .. } = chunk;
+        let deflated = tape.finish();
+        // One that has grown for texts out of the ordinary isn't kept.
+        if tape.room() <= TYPICAL_CHUNK * 2 {
+            tape.clear(self.compression);
+            self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
+        }
+        (deflated, cut)
     }
 
     /// Writes one cell; says whether its text had to be cut.
@@ -258,8 +268,8 @@ impl RowFormat {
     }
 }
 
-/// Bytes of a row of XML, as they mostly are.
-const TYPICAL_ROW: usize = 1400;
+/// Bytes of a chunk's XML, as they mostly are.
+const TYPICAL_CHUNK: usize = CHUNK_ROWS * 1400;
 
 const TEXT_END: &[u8] = b"</t></is></c>";
 

@@ -56,6 +56,15 @@ enum Coder {
     Coding(Box<Coding>),
 }
 
+impl Coder {
+    fn new(compression: Compression) -> Self {
+        match compression {
+            Compression::Fast => Self::Learning(Vec::with_capacity(LEARNT_FROM)),
+            Compression::Small => Self::Zlib,
+        }
+    }
+}
+
 /// Text, and how it is made of literals and matches.
 pub(super) struct Tape {
     /// The text up to `end`, and room behind it.
@@ -82,11 +91,20 @@ impl Tape {
             distance: 0,
             length: 0,
             recent: Box::new([u32::MAX; RECENT]),
-            coder: match compression {
-                Compression::Fast => Coder::Learning(Vec::with_capacity(LEARNT_FROM)),
-                Compression::Small => Coder::Zlib,
-            },
+            coder: Coder::new(compression),
         }
+    }
+
+    /// Makes it empty again.
+    pub(super) fn clear(&mut self, compression: Compression) {
+        (self.end, self.told, self.uncoded, self.distance, self.length) = (0, 0, 0, 0, 0);
+        self.recent.fill(u32::MAX);
+        self.coder = Coder::new(compression);
+    }
+
+    /// How many bytes of text it has room for.
+    pub(super) fn room(&self) -> usize {
+        self.text.len() - BLOCK
     }
 
     /// Where the next text will stand.
@@ -213,11 +231,11 @@ impl Tape {
     }
 
     /// The text deflated, ending at a byte's border.
-    pub(super) fn finish(mut self) -> Deflated {
+    pub(super) fn finish(&mut self) -> Deflated {
         self.end_match();
         self.code(self.told - self.uncoded, 0);
         let text = &self.text[..self.end];
-        let coding = match self.coder {
+        let coding = match std::mem::replace(&mut self.coder, Coder::Zlib) {
             Coder::Zlib => return by_zlib(text),
             Coder::Learning(tokens) => Coding::learnt(&tokens, text, false),
             Coder::Coding(coding) => coding,
@@ -433,7 +451,7 @@ mod tests {
 
     fn inflated(tapes: Vec<Tape>) -> (Vec<u8>, u32, u64) {
         let (mut stream, mut joined) = (Vec::new(), Joined::default());
-        for tape in tapes {
+        for mut tape in tapes {
             joined.write(&mut stream, &tape.finish()).unwrap();
         }
         let (crc, size) = joined.finish(&mut stream).unwrap();

@@ -108,14 +108,16 @@ pub(super) enum Form {
     Spaced,
 }
 
-/// What is unusual in a byte: a newline, or a beginning of what [`escape`] may write otherwise.
+/// What is unusual in a byte: a newline (2), an underscore (4), or another beginning of what [`escape`] may write
+/// otherwise (1).
 static UNUSUAL: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         table[byte] = match byte as u8 {
             b'\n' => 2,
-            0..0x20 | b'&' | b'<' | b'>' | b'_' | 0xef => 1,
+            b'_' => 4,
+            0..0x20 | b'&' | b'<' | b'>' | 0xef => 1,
             _ => 0,
         };
         byte += 1;
@@ -129,7 +131,7 @@ pub(super) fn form(text: &str) -> Form {
     let found = text.bytes().fold(0, |found, byte| found | UNUSUAL[usize::from(byte)]);
     if found & 2 > 0 || edge(text.as_bytes().first()) || edge(text.as_bytes().last()) {
         Form::Spaced
-    } else if found > 0 {
+    } else if found & 1 > 0 || found & 4 > 0 && text.contains("_x") {
         Form::Escaped
     } else {
         Form::Plain
@@ -255,7 +257,8 @@ mod tests {
             ("a  b", Form::Plain),
             ("Smith & Sons", Form::Escaped),
             ("a\tb", Form::Escaped),
-            ("a_b", Form::Escaped),
+            ("checked_in", Form::Plain),
+            ("a_x", Form::Escaped),
             ("\u{ffff}", Form::Escaped),
             (" a", Form::Spaced),
             ("a\t", Form::Spaced),

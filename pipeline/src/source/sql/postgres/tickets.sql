@@ -1,7 +1,7 @@
 -- One row for each ticket issued in the period, with what stands around it. Every join is an outer one: a ticket is
 -- never lost because something beside it is missing. Payments and refunds are aggregated once, and only those of the
 -- period's bookings and tickets. Most bookings have one payment, in their own currency: what the others need is looked
--- up for them alone.
+-- up for them alone. What belongs to a trip or a seat is put together once for each of them, not for each ticket.
 WITH paid AS (
     SELECT
         p.booking_id,
@@ -22,6 +22,28 @@ WITH paid AS (
     JOIN tickets t ON t.id = r.ticket_id
     WHERE t.issued_at >= {start} AND t.issued_at < {end}
     GROUP BY r.ticket_id
+), trip AS MATERIALIZED (
+    SELECT
+        tr.id,
+        tr.service_date,
+        tr.departure_time,
+        tr.arrival_time,
+        tr.status,
+        ds.code AS departure_station_code,
+        ds.name AS departure_station_name,
+        ars.code AS arrival_station_code,
+        ars.name AS arrival_station_name,
+        r.code AS route_code,
+        tn.registration AS train_registration
+    FROM trips tr
+    LEFT JOIN routes r ON r.id = tr.route_id
+    LEFT JOIN stations ds ON ds.id = tr.departure_station_id
+    LEFT JOIN stations ars ON ars.id = tr.arrival_station_id
+    LEFT JOIN trains tn ON tn.id = tr.train_id
+), seat AS MATERIALIZED (
+    SELECT s.id, s.seat_number, c.carriage_number
+    FROM seats s
+    LEFT JOIN carriages c ON c.id = s.carriage_id
 )
 SELECT
     t.ticket_ref::text AS ticket_ref,
@@ -57,14 +79,14 @@ SELECT
     tr.service_date,
     tr.departure_time,
     tr.arrival_time,
-    ds.code::text AS departure_station_code,
-    ars.code::text AS arrival_station_code,
-    r.code::text AS route_code,
+    tr.departure_station_code::text AS departure_station_code,
+    tr.arrival_station_code::text AS arrival_station_code,
+    tr.route_code::text AS route_code,
     f.code::text AS fare_code,
     f.seat_class AS fare_seat_class,
     s.seat_number::text AS seat_number,
-    c.carriage_number::bigint AS carriage_number,
-    tn.registration::text AS train_registration,
+    s.carriage_number::bigint AS carriage_number,
+    tr.train_registration::text AS train_registration,
     CASE
         WHEN paid.payments = 1 THEN paid.only_method
         WHEN paid.payments > 1 THEN (
@@ -76,8 +98,8 @@ SELECT
         )
     END AS payment_method,
     refunded.refunded_amount,
-    ds.name::text AS departure_station_name,
-    ars.name::text AS arrival_station_name,
+    tr.departure_station_name::text AS departure_station_name,
+    tr.arrival_station_name::text AS arrival_station_name,
     tr.status::text AS trip_status,
     t.id AS ticket_id,
     t.booking_id,
@@ -88,13 +110,8 @@ LEFT JOIN bookings b ON b.id = t.booking_id
 LEFT JOIN paid ON paid.booking_id = t.booking_id
 LEFT JOIN refunded ON refunded.ticket_id = t.id
 LEFT JOIN passengers p ON p.id = t.passenger_id
-LEFT JOIN trips tr ON tr.id = t.trip_id
-LEFT JOIN routes r ON r.id = tr.route_id
-LEFT JOIN stations ds ON ds.id = tr.departure_station_id
-LEFT JOIN stations ars ON ars.id = tr.arrival_station_id
-LEFT JOIN trains tn ON tn.id = tr.train_id
+LEFT JOIN trip tr ON tr.id = t.trip_id
 LEFT JOIN fares f ON f.id = t.fare_id
-LEFT JOIN seats s ON s.id = t.seat_id
-LEFT JOIN carriages c ON c.id = s.carriage_id
+LEFT JOIN seat s ON s.id = t.seat_id
 WHERE t.issued_at >= {start} AND t.issued_at < {end}
 ORDER BY tr.service_date NULLS LAST, tr.departure_time NULLS LAST, t.ticket_ref COLLATE "C"

@@ -107,8 +107,9 @@ doc:
 tidy: program
 	.ci/tidy "$(TARGET)/release/ticketing-report"
 
-# Some minutes: the report at its full size, for docs/figures.md.
+# Half an hour, as root: the report at its full size, for docs/figures.md.
 figures: prepare program
+	benches/prepare
 	"$(TARGET)/release/figures"
 
 # Half an hour: the same rows by whatever else makes workbooks, for docs/side-by-side.md.

@@ -10,13 +10,14 @@
 //! - `deflate`: the same rows through zlib's level 6 instead, as `--compression small` makes them
 //! - `package`: a workbook without rows
 //! - `whole`: a report, from its start to the published edition
-#![expect(missing_docs, reason = "criterion's macro makes the functions")]
 #![expect(clippy::unwrap_used, reason = "a measurement that fails must stop where it fails")]
 
 use std::{cell::OnceCell, io, time::Duration};
 
 use arrow::record_batch::RecordBatch;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
 use jiff::civil::date;
 use pipeline::{
     cli::available_threads,
@@ -113,12 +114,7 @@ fn report(database: &PostgresDatabase) -> Outcome {
     run_report(&request, &address(database), &store, &Reporter::quiet()).unwrap()
 }
 
-fn stage(
-    criterion: &mut Criterion,
-    months: &[Month],
-    name: &str,
-    mut run: impl FnMut(&Made),
-) {
+fn stage(criterion: &mut Criterion, months: &[Month], name: &str, mut run: impl FnMut(&Made)) {
     let mut group: BenchmarkGroup<'_, WallTime> = criterion.benchmark_group(name);
     // A million rows take seconds: ten runs are enough, one after the other.
     group.sampling_mode(SamplingMode::Flat).sample_size(10);

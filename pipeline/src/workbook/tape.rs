@@ -129,7 +129,7 @@ impl Tape {
     #[inline]
     pub(super) fn block(&mut self, block: &[u8; BLOCK], length: usize) {
         self.make_room(BLOCK);
-        self.text[self.end..self.end + BLOCK].copy_from_slice(block);
+        *place(&mut self.text, self.end) = *block;
         self.end += length;
     }
 
@@ -210,22 +210,20 @@ impl Tape {
     }
 
     /// Codes the next literals and a match of the current distance after them.
+    #[inline]
     fn code(&mut self, literals: usize, length: usize) {
-        let token = Token {
-            literals: u32::try_from(literals).unwrap_or(u32::MAX),
-            length: u16::try_from(length).unwrap_or_default(),
-            distance: u16::try_from(self.distance.saturating_sub(1)).unwrap_or_default(),
-        };
+        // A chunk's text ends long before 32 bits do, matches are split, and no distance is longer than the window.
+        let token =
+            Token { literals: literals as u32, length: length as u16, distance: self.distance.wrapping_sub(1) as u16 };
         match &mut self.coder {
             Coder::Zlib => {}
+            Coder::Coding(coding) => coding.code(token, &self.text[self.uncoded..]),
             Coder::Learning(tokens) => {
                 tokens.push(token);
                 if tokens.len() == LEARNT_FROM {
-                    let coding = Coding::learnt(tokens, &self.text, true);
-                    self.coder = Coder::Coding(coding);
+                    self.coder = Coder::Coding(Coding::learnt(tokens, &self.text, true));
                 }
             }
-            Coder::Coding(coding) => coding.code(token, &self.text[self.uncoded..]),
         }
         self.uncoded += literals + length;
     }
@@ -242,6 +240,12 @@ impl Tape {
         };
         Deflated::new(coding.finish(), text)
     }
+}
+
+/// Where so many bytes go, for which there must be room.
+#[inline(always)]
+fn place<const N: usize>(bytes: &mut [u8], at: usize) -> &mut [u8; N] {
+    bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut).expect("room is made before anything is written")
 }
 
 /// Some bits of a text of four bytes or more, well mixed.
@@ -284,7 +288,7 @@ impl Coding {
             at += token.literals as usize + usize::from(token.length);
         }
         let (symbols, distances) = (Code::<286>::new(&symbols, 15), Code::<30>::new(&distances, 15));
-        let mut bits = Bits { bytes: Vec::with_capacity(text.len() / 5), end: 0, waiting: 0, count: 0 };
+        let mut bits = Bits { bytes: Vec::with_capacity(text.len() / 5), ..Bits::default() };
         header(&mut bits, &symbols, &distances);
         let packed = |(code, count): (u64, u32)| u32::try_from(code).unwrap_or_default() | count << 24;
         let mut coding = Box::new(Self {
@@ -308,36 +312,59 @@ impl Coding {
     #[inline]
     fn code(&mut self, token: Token, text: &[u8]) {
         let literals = &text[..token.literals as usize];
-        self.bits.make_room(literals.len() * 2 + 16);
-        let mut threes = literals.chunks_exact(3);
-        for three in &mut threes {
-            let [a, b, c] = [three[0], three[1], three[2]].map(|byte| unpacked(self.symbols[usize::from(byte)]));
-            self.bits.put(a.0 | b.0 << a.1 | c.0 << (a.1 + b.1), a.1 + b.1 + c.1);
+        // Taken out, so that what counts the bits stays in registers.
+        let mut bits = std::mem::take(&mut self.bits);
+        bits.make_room(literals.len() * 2 + 16);
+        let (threes, rest) = literals.as_chunks::<3>();
+        for three in threes {
+            let [a, b, c] = three.map(|byte| self.symbols[usize::from(byte)]);
+            bits.put(Packed::bits(a).then(b).then(c));
         }
-        for &byte in threes.remainder() {
-            let (code, count) = unpacked(self.symbols[usize::from(byte)]);
-            self.bits.put(code, count);
+        for &byte in rest {
+            bits.put(Packed::bits(self.symbols[usize::from(byte)]));
         }
         if token.length > 0 {
-            let (code, count) = unpacked(self.lengths[usize::from(token.length) - 3]);
             let symbol = distance_code(token.distance);
-            let (distance, bits) = unpacked(self.distances[symbol]);
             let extra = distance_extra(symbol);
             let within = u64::from(token.distance) & ((1 << extra) - 1);
-            self.bits.put(code | distance << count | within << (count + bits), count + bits + extra);
+            let length = Packed::bits(self.lengths[usize::from(token.length) - 3]);
+            bits.put(length.then(self.distances[symbol]).and(within, extra));
         }
+        self.bits = bits;
     }
 
     fn finish(mut self) -> Vec<u8> {
         self.bits.make_room(16);
-        let (code, count) = unpacked(self.symbols[END_OF_BLOCK]);
-        self.bits.put(code, count);
+        self.bits.put(Packed::bits(self.symbols[END_OF_BLOCK]));
         self.bits.flush()
     }
 }
 
-fn unpacked(packed: u32) -> (u64, u32) {
-    (u64::from(packed & 0x00ff_ffff), packed >> 24)
+/// Some bits, the first in the lowest place, and how many.
+#[derive(Clone, Copy)]
+struct Packed {
+    value: u64,
+    count: u32,
+}
+
+impl Packed {
+    /// An entry of the tables of [`Coding`].
+    #[inline(always)]
+    fn bits(entry: u32) -> Self {
+        Self { value: u64::from(entry & 0x00ff_ffff), count: entry >> 24 }
+    }
+
+    #[inline(always)]
+    fn then(self, entry: u32) -> Self {
+        let Self { value, count } = Self::bits(entry);
+        self.and(value, count)
+    }
+
+    /// These and so many more; there are never as many as 64.
+    #[inline(always)]
+    fn and(self, value: u64, count: u32) -> Self {
+        Self { value: self.value | value.wrapping_shl(self.count), count: self.count.wrapping_add(count) }
+    }
 }
 
 /// For each length less 3: its symbol less 257, the number of extra bits, and their value.
@@ -385,21 +412,20 @@ fn header(bits: &mut Bits, symbols: &Code<286>, distances: &Code<30>) {
     }
     let code = Code::<19>::new(&counts, 7);
     bits.make_room(1024);
-    bits.put(0, 1);
-    bits.put(2, 2);
-    bits.put(286 - 257, 5);
-    bits.put(30 - 1, 5);
-    bits.put(19 - 4, 4);
+    for (value, count) in [(0, 1), (2, 2), (286 - 257, 5), (30 - 1, 5), (19 - 4, 4)] {
+        bits.put(Packed { value, count });
+    }
     for symbol in ORDER {
-        bits.put(u64::from(code.lengths()[symbol]), 3);
+        bits.put(Packed { value: code.lengths()[symbol].into(), count: 3 });
     }
     for &length in lengths() {
-        let (code, count) = code.code(usize::from(length));
-        bits.put(code, count);
+        let (value, count) = code.code(usize::from(length));
+        bits.put(Packed { value, count });
     }
 }
 
 /// Bits, the first in the lowest place of each byte.
+#[derive(Default)]
 struct Bits {
     /// The bytes up to `end`, and room behind them.
     bytes: Vec<u8>,
@@ -420,20 +446,19 @@ impl Bits {
     }
 
     /// Appends up to 56 bits, for which there must be room.
-    #[inline]
-    fn put(&mut self, value: u64, count: u32) {
-        self.waiting |= value << self.count;
-        self.count += count;
-        self.bytes[self.end..self.end + 8].copy_from_slice(&self.waiting.to_le_bytes());
-        self.end += self.count as usize / 8;
-        self.waiting >>= self.count & !7;
-        self.count &= 7;
+    #[inline(always)]
+    fn put(&mut self, bits: Packed) {
+        let waiting = Packed { value: self.waiting, count: self.count }.and(bits.value, bits.count);
+        *place(&mut self.bytes, self.end) = waiting.value.to_le_bytes();
+        self.end += waiting.count as usize / 8;
+        self.waiting = waiting.value.wrapping_shr(waiting.count & !7);
+        self.count = waiting.count & 7;
     }
 
     /// Ends at a byte's border with an empty stored block, so that another stream's blocks can follow.
     fn flush(mut self) -> Vec<u8> {
-        self.put(0, 3);
-        self.put(0, (8 - self.count) % 8);
+        self.put(Packed { value: 0, count: 3 });
+        self.put(Packed { value: 0, count: (8 - self.count) % 8 });
         self.bytes.truncate(self.end);
         self.bytes.extend_from_slice(&[0, 0, 0xff, 0xff]);
         self.bytes

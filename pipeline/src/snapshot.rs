@@ -34,7 +34,7 @@ use crate::{
 const PAGE_BYTES: usize = 262_144;
 
 /// Rows in a row group: small enough to stay flat in memory, large enough to compress and scan well.
-const ROW_GROUP_ROWS: usize = 131_072;
+const ROW_GROUP_ROWS: usize = 65_536;
 
 /// Rows in a batch read back from a file.
 const READ_ROWS: usize = crate::source::BATCH_ROWS;

@@ -1,4 +1,4 @@
-//! From a connectorx parser's cells to Arrow batches of the declared schema.
+//! From the cells of a database's rows to Arrow batches of the declared schema.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
 /// Why a cell's value can't be taken, in words that follow the column's name.
 pub(super) type Reason = String;
 
-/// A parser of connectorx, reduced to the kinds of cells that tables have. Each call takes the next cell of the row.
+/// Rows of a database, reduced to the kinds of cells that tables have. Each call takes the next cell of the row.
 pub(super) trait Cells {
     /// Number of rows that can be read now, and whether they are the last.
     fn fetch(&mut self) -> Result<(usize, bool), SourceError>;

@@ -1,7 +1,7 @@
 //! The databases that tickets are read from, through connectorx's sources.
 //!
 //! A [`Cut`] is one consistent view: everything read from it, over however many connections, is of one moment. Rows
-//! are appended straight from connectorx's parsers to Arrow builders of the declared schema, so what reaches the rest
+//! come through connectorx's parsers and go straight to Arrow builders of the declared schema, so what reaches the rest
 //! of the program conforms to it; a value that doesn't is an error that names it. connectorx knows no bind parameters:
 //! the SQL's two placeholders are only ever filled with instants made from a period.
 

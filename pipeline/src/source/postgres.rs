@@ -41,13 +41,13 @@ use crate::{
     manifest::{self, Money, Total, Totals},
 };
 
-/// What our transactions ask of the server. No compilation, which takes longer than it saves. No helping processes: two
-/// or three connections read at once, and what these would add costs more than it brings. Memory for sorts and joins
-/// that otherwise go through temporary files; a server that grants more keeps it.
+/// What our transactions ask of the server. No compilation, which takes longer than it saves. No helping processes: up to
+/// three connections work at once anyway, and these would only take the cores from each other and from whoever sells
+/// tickets. Memory for sorts and joins that otherwise go through temporary files; a server that grants more keeps it.
 const SETTINGS: [&str; 3] = [
     "SET LOCAL jit = off",
     "SET LOCAL max_parallel_workers_per_gather = 0",
-    "SELECT set_config('work_mem', '64MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 67108864",
+    "SELECT set_config('work_mem', '16MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 16777216",
 ];
 
 /// How long to wait for the server's first answer.

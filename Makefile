@@ -13,7 +13,7 @@ TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_direc
 # What `make test` does, in this order: what fails fast comes first.
 STEPS = prepare format deny program lint slim suite doc tidy
 
-.PHONY: help run program test $(STEPS) advisories figures side-by-side stages instructions pictures clean
+.PHONY: help run program test $(STEPS) advisories figures read-back side-by-side stages instructions pictures clean
 
 help:
 	@echo 'make run         build, make a demo database, report its previous month into ./reports'
@@ -23,6 +23,7 @@ help:
 	@echo 'make doc         the documentation of the code'
 	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
 	@echo 'make figures     the report at its full size, measured into docs/figures.md'
+	@echo 'make read-back   a workbook of a million tickets, read to its last cell by other programs'
 	@echo 'make side-by-side  the same beside other tools, into docs/side-by-side.md'
 	@echo 'make stages      each stage alone, timed by criterion'
 	@echo 'make instructions  those of the row writer, counted; fails when they have become many more'
@@ -107,10 +108,14 @@ doc:
 tidy: program
 	.ci/tidy "$(TARGET)/release/ticketing-report"
 
-# Half an hour, as root: the report at its full size, for docs/figures.md.
+# A quarter of an hour, as root: the report at its full size, for docs/figures.md.
 figures: prepare program
-	benches/prepare
 	"$(TARGET)/release/figures"
+
+# As long: every cell of a million tickets, read by other programs.
+read-back: prepare program
+	benches/prepare
+	"$(TARGET)/release/figures" --read-back
 
 # Half an hour: the same rows by whatever else makes workbooks, for docs/side-by-side.md.
 side-by-side: prepare program

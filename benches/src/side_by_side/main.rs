@@ -32,6 +32,9 @@ type Failure = Box<dyn std::error::Error>;
 /// Below this line docs/side-by-side.md is written anew.
 const MARK: &str = "<!-- Written by `make side-by-side` from here on. -->\n";
 
+/// Between these lines the README is.
+const README_MARKS: [&str; 2] = ["<!-- Written by `make side-by-side`. -->\n", "<!-- Until here. -->\n"];
+
 fn main() -> ExitCode {
     match compare(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,10 +59,17 @@ fn compare(options: &Options) -> Result<(), Failure> {
     record.append(&history)?;
     if record.form == options::LONG {
         let docs = benches.join("../docs");
+        let read = |page: &Path| fs::read_to_string(page).map_err(|e| format!("{}: {e}", page.display()));
         let page = docs.join("side-by-side.md");
-        let old = fs::read_to_string(&page).map_err(|e| format!("{}: {e}", page.display()))?;
+        let old = read(&page)?;
         let kept = old.split_once(MARK).map_or(old.as_str(), |(kept, _)| kept);
         fs::write(&page, format!("{kept}{MARK}\n{}", table::markdown(&record)))?;
+        let page = benches.join("../README.md");
+        let old = read(&page)?;
+        let [from, to] = README_MARKS;
+        let parts = old.split_once(from).and_then(|(before, rest)| Some((before, rest.split_once(to)?.1)));
+        let (before, after) = parts.ok_or("the README has lost the lines between which the table stands")?;
+        fs::write(&page, format!("{before}{from}\n{}\n{to}{after}", table::short(&record)))?;
         fs::write(docs.join("images/side-by-side.svg"), plot::bars(&record))?;
         fs::write(docs.join("images/side-by-side-history.svg"), plot::history(&record::read(&history)?))?;
     }

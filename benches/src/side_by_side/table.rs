@@ -48,6 +48,35 @@ fn section(size: &Size) -> String {
     text
 }
 
+/// How many times what we take each takes, in one table for all sizes.
+pub(crate) fn short(record: &Record) -> String {
+    let mut text = "| |".to_owned();
+    for size in &record.sizes {
+        // Writing into a string can't fail.
+        let _ = write!(text, " {0} rows: CPU | wall | peak MiB |", thousands(size.rows));
+    }
+    text.push_str("\n| --- |");
+    text.push_str(&" --- | --- | --- |".repeat(record.sizes.len()));
+    let all = record.sizes.first().map(|size| &size.contestants[..]).unwrap_or_default();
+    for one in all {
+        let _ = write!(text, "\n| {} |", title(&one.name));
+        for size in &record.sizes {
+            let figures = size.contestants.iter().find(|other| other.name == one.name);
+            let _ = match (figures, size.ratios.get(&one.name)) {
+                (None, _) => write!(text, " | | |"),
+                (Some(its), Some(ratio)) => {
+                    write!(text, " {:.1} × | {:.1} × | {:.0} |", ratio.cpu, ratio.wall, its.peak_mib)
+                }
+                (Some(ours), None) => {
+                    write!(text, " {:.2} s | {:.2} s | {:.0} |", ours.cpu_seconds, ours.wall_seconds, ours.peak_mib)
+                }
+            };
+        }
+    }
+    text.push('\n');
+    text
+}
+
 /// A number with commas.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();

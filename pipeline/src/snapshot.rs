@@ -171,11 +171,15 @@ fn properties(table: &Table, provenance: &Provenance) -> WriterProperties {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_key_value_metadata(Some(metadata));
     for column in table.columns {
         let path = ColumnPath::from(column.name);
         properties = properties.set_column_dictionary_enabled(path.clone(), column.repeats);
+        // Rows are looked up by day. What stands for each page stays in memory to the end, so only these have it.
+        if matches!(column.kind, Kind::Date | Kind::Instant) {
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
+        }
         match column.kind {
             Kind::Instant | Kind::Integer if !column.repeats => {
                 properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);

@@ -6,7 +6,6 @@
 //! `make side-by-side`, after `benches/prepare`.
 
 mod contestants;
-mod data;
 mod measure;
 mod opens;
 mod options;
@@ -16,18 +15,15 @@ mod table;
 
 use std::{fs, path::Path, process::ExitCode};
 
+use benches::{Failure, report_rows::ReportRows};
 use clap::Parser;
 
 use crate::{
     contestants::Contestant,
-    data::ReportRows,
     measure::Run,
     options::{Options, Plan},
     record::{Record, Size},
 };
-
-/// Whatever goes wrong, in words.
-type Failure = Box<dyn std::error::Error>;
 
 /// Below this line docs/side-by-side.md is written anew.
 const MARK: &str = "<!-- Written by `make side-by-side` from here on. -->\n";

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::{Failure, contestants, contestants::Contestant, data::ReportRows};
+use benches::{Failure, report_rows::ReportRows};
+
+use crate::{contestants, contestants::Contestant};
 
 /// GNU time, which asks the system what a process and its children have taken.
 const TIME: &str = "/usr/bin/time";

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use calamine::{DataRef, Reader, Xlsx};
 
-use crate::data::{Expected, ReportRows};
+use benches::report_rows::{Expected, ReportRows};
 
 /// How far a number may be off: a second of time, well under a cent.
 const TOLERANCE: f64 = 1.2e-5;

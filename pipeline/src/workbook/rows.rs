@@ -204,7 +204,7 @@ impl RowFormat {
         let Chunk { mut tape, cut, .. } = chunk;
         let deflated = tape.finish();
         // One that has grown for texts out of the ordinary isn't kept.
-        if tape.room() <= TYPICAL_CHUNK * 2 {
+        if tape.room() <= TYPICAL_CHUNK * 3 {
             tape.clear(self.compression);
             self.tapes.lock().unwrap_or_else(PoisonError::into_inner).push(tape);
         }
@@ -268,8 +268,8 @@ impl RowFormat {
     }
 }
 
-/// Bytes of a chunk's XML, as they mostly are.
-const TYPICAL_CHUNK: usize = CHUNK_ROWS * 1400;
+/// Bytes of a chunk's XML, which are seldom more: a row of the demo has 1,480.
+const TYPICAL_CHUNK: usize = CHUNK_ROWS * 1600;
 
 const TEXT_END: &[u8] = b"</t></is></c>";
 

@@ -10,20 +10,23 @@ use tests::postgres::PostgresDatabase;
 use crate::Failure;
 
 /// The report's own query for the tickets.
-const TICKETS_SQL: &str = include_str!("../../../pipeline/src/source/sql/postgres/tickets.sql");
+const TICKETS_SQL: &str = include_str!("../../pipeline/src/source/sql/postgres/tickets.sql");
 
 /// A table of the report's rows, in the report's order.
-pub(crate) struct ReportRows {
+pub struct ReportRows {
     database: PostgresDatabase,
-    pub(crate) rows: u64,
+    /// How many they are.
+    pub rows: u64,
     /// What stands in the first and in the last of them.
-    pub(crate) ends: [Vec<Expected>; 2],
+    pub ends: [Vec<Expected>; 2],
 }
 
 /// A cell as a workbook must hold it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Expected {
+pub enum Expected {
+    /// Nothing.
     Empty,
+    /// A text.
     Text(String),
     /// A number, a date as days since Excel's day 0, or a time as a fraction of a day.
     Number(f64),
@@ -36,7 +39,10 @@ fn sheet_columns() -> Vec<&'static str> {
 
 impl ReportRows {
     /// Makes a table of exactly so many rows.
-    pub(crate) fn make(rows: u64) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// When the demo's month has fewer, or the server fails.
+    pub fn make(rows: u64) -> Result<Self, Failure> {
         // The middle month of three has nearly a third of the tickets.
         let options = DemoOptions { tickets: rows * 10 / 3 + 100, first_month: date(2025, 1, 1), months: 3, seed: 1 };
         let database = PostgresDatabase::demo(&options);
@@ -80,19 +86,22 @@ impl ReportRows {
         Ok(Self { rows, ends, database })
     }
 
-    /// The database's address, with its password.
-    pub(crate) fn url(&self) -> String {
-        self.database.url()
+    /// The database's address, with its password. It says that there is no encryption, so that nobody gets ready for it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("{}?sslmode=disable", self.database.url())
     }
 
     /// What is run on it; with the keys for whoever writes the snapshot as well.
-    pub(crate) fn query(&self, with_keys: bool) -> String {
+    #[must_use]
+    pub fn query(&self, with_keys: bool) -> String {
         let all = if with_keys { TICKETS.columns.iter().map(|column| column.name).collect() } else { sheet_columns() };
         format!("SELECT {} FROM report_rows", all.join(", "))
     }
 
     /// The sheet's header.
-    pub(crate) fn header(&self) -> Vec<&'static str> {
+    #[must_use]
+    pub fn header(&self) -> Vec<&'static str> {
         sheet_columns()
     }
 }

@@ -95,7 +95,7 @@ fn rows(made: &Made, compression: Compression, batches: &[RecordBatch]) {
     layout.compression = compression;
     layout.rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
     let manifest = made.manifest.clone();
-    workbook::write(io::sink(), &layout, 1, batches.iter().cloned(), |_| Some(manifest)).unwrap();
+    workbook::write(io::sink(), &layout, 1, batches.iter().cloned(), |_| Some(manifest.into())).unwrap();
 }
 
 fn report(database: &PostgresDatabase) -> Outcome {

@@ -15,7 +15,8 @@ use arrow::record_batch::RecordBatch;
 use gungraun::{Callgrind, prelude::*};
 use pipeline::{
     columns::SCHEMA_VERSION,
-    manifest::{Compression, Cut, Manifest, RunFigures, WorkbookFile},
+    locale::Locale,
+    manifest::{Branding, Compression, Cut, Manifest, RunFigures, WorkbookFile},
     period::ReportTimeZone,
     workbook::{self, Layout},
 };
@@ -59,6 +60,12 @@ fn manifest(rows: u64) -> Manifest {
         },
         warnings: Vec::new(),
         changes: None,
+        summary: None,
+        exceptions: None,
+        compared: Vec::new(),
+        controls: Vec::new(),
+        locale: Locale::default(),
+        branding: Branding::default(),
         run: RunFigures::default(),
     }
 }
@@ -67,7 +74,7 @@ fn manifest(rows: u64) -> Manifest {
 /// that for another beginning or end of what it counts.
 fn make(edition: Edition) {
     let Edition { layout, manifest, batches } = edition;
-    workbook::write(io::sink(), &layout, 1, batches, |_| Some(manifest)).expect("a workbook");
+    workbook::write(io::sink(), &layout, 1, batches, |_| Some(manifest.into())).expect("a workbook");
 }
 
 #[library_benchmark]

@@ -13,12 +13,13 @@ use pipeline::{
     columns::{SCHEMA_VERSION, TICKETS},
     config::DatabaseAddress,
     hashed::HashedFile,
-    manifest::{Compression, Cut as CutInfo, Manifest, RunFigures, TableFile, WorkbookFile},
+    locale::Locale,
+    manifest::{Branding, Compression, Cut as CutInfo, Manifest, RunFigures, TableFile, WorkbookFile},
     period::{ReportPeriod, ReportTimeZone},
     run::program,
     snapshot::TableWriter,
     source::{Cut, PostgresSession},
-    workbook::{self, Layout},
+    workbook::{self, Facts, Layout},
 };
 
 /// Batches that wait between two stages, as in a run.
@@ -55,7 +56,7 @@ fn main() -> Result<(), Failure> {
             let mut file = HashedFile::new(workbook);
             workbook::write(&mut file, &layout, threads, sheet_batches, |warnings| {
                 let tickets = tickets.recv().ok()?;
-                manifest(period, &zone, cut.cut(), &address, warnings, tickets)
+                manifest(period, &zone, cut.cut(), &address, warnings, tickets).map(Facts::from)
             })?;
             Ok::<_, Failure>(file.finish()?)
         });
@@ -112,6 +113,12 @@ fn manifest(
         },
         warnings,
         changes: None,
+        summary: None,
+        exceptions: None,
+        compared: Vec::new(),
+        controls: Vec::new(),
+        locale: Locale::default(),
+        branding: Branding::default(),
         run: RunFigures::default(),
     })
 }

@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 
 use arrow::{
     array::{Array, AsArray},
-    datatypes::{Date32Type, Time64MicrosecondType},
+    datatypes::{Date32Type, Decimal128Type, Time64MicrosecondType},
     record_batch::RecordBatch,
     row::{RowConverter, Rows, SortField},
 };
 
 use crate::{
     columns::TICKETS,
-    manifest::Changes,
+    manifest::{ChangedNet, Changes, Money},
     snapshot::{SnapshotError, schema},
 };
 
@@ -35,10 +35,32 @@ pub fn compare(
             (false, true) => Ordering::Greater,
             (true, true) => old.key().cmp(&new.key()),
         };
+        let same = order.is_eq() && old.same_row(&new);
         match order {
             Ordering::Less => changes.removed += 1,
             Ordering::Greater => changes.added += 1,
-            Ordering::Equal => changes.changed += u64::from(!old.same_row(&new)),
+            Ordering::Equal => changes.changed += u64::from(!same),
+        }
+        if order.is_le() {
+            let (currency, amount) = old.net();
+            let net = entry(&mut changes, currency);
+            net.before.0 += amount;
+            let total = if order.is_lt() { Some(&mut net.removed) } else { Some(&mut net.changed).filter(|_| !same) };
+            if let Some(total) = total {
+                total.rows += 1;
+                total.amount.0 -= amount;
+            }
+        }
+        if order.is_ge() {
+            let (currency, amount) = new.net();
+            let again = order.is_eq() && old.net().0 == currency;
+            let net = entry(&mut changes, currency);
+            net.after = Money(net.after.0 + amount);
+            let total = if order.is_gt() { Some(&mut net.added) } else { Some(&mut net.changed).filter(|_| !same) };
+            if let Some(total) = total {
+                total.rows += u64::from(!again);
+                total.amount.0 += amount;
+            }
         }
         if order.is_le() {
             old.advance()?;
@@ -47,6 +69,10 @@ pub fn compare(
             new.advance()?;
         }
     }
+}
+
+fn entry<'a>(changes: &'a mut Changes, currency: &str) -> &'a mut ChangedNet {
+    changes.net.entry(currency.to_owned()).or_default()
 }
 
 struct Tickets<I> {
@@ -104,6 +130,18 @@ impl<I: Iterator<Item = Result<RecordBatch, SnapshotError>>> Tickets<I> {
             time.as_primitive::<Time64MicrosecondType>().value(self.row),
             reference.as_string::<i32>().value(self.row).as_bytes(),
         )
+    }
+
+    /// The ticket's currency and net amount.
+    fn net(&self) -> (&str, i128) {
+        let Some((batch, _)) = &self.batch else { return ("", 0) };
+        let column = |name: &str| batch.column(TICKETS.position(name).unwrap_or_default());
+        let amount = |name: &str| {
+            let amounts = column(name).as_primitive::<Decimal128Type>();
+            if amounts.is_valid(self.row) { amounts.value(self.row) } else { 0 }
+        };
+        let currency = column("ticket_currency").as_string::<i32>().value(self.row);
+        (currency, amount("ticket_price") - amount("refunded_amount"))
     }
 
     fn same_row<J>(&self, other: &Tickets<J>) -> bool {

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 
 use crate::{
+    locale::Locale,
     manifest::Compression,
     period::{self, NamedPeriod, PeriodError, PeriodId, ReportPeriod, ReportTimeZone},
 };
@@ -116,6 +117,21 @@ pub struct ReportArgs {
     /// How small the workbook is made: `small` takes several times longer
     #[arg(long, value_enum, env = "REPORT_COMPRESSION", default_value_t = Compression::Fast)]
     pub compression: Compression,
+    /// Publish nothing and end with 65 when a control fails, instead of marking the edition
+    #[arg(long, env = "REPORT_STRICT")]
+    pub strict: bool,
+    /// Language of the workbook's own sheets
+    #[arg(long, value_enum, env = "REPORT_LOCALE", default_value_t = Locale::En)]
+    pub locale: Locale,
+    /// Company's name on the workbook's own sheets
+    #[arg(long, value_name = "NAME", env = "REPORT_COMPANY")]
+    pub company: Option<String>,
+    /// Company's logo, a PNG or JPEG file of at most 100 KiB
+    #[arg(long, value_name = "FILE", env = "REPORT_LOGO")]
+    pub logo: Option<PathBuf>,
+    /// Company's colour for headings and charts, as RRGGBB
+    #[arg(long, value_name = "COLOUR", env = "REPORT_ACCENT")]
+    pub accent: Option<String>,
     /// Tell nothing but failures and the last line
     #[arg(long, short)]
     pub quiet: bool,

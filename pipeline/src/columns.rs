@@ -3,7 +3,7 @@
 //! The SQL's checks, the Parquet schema, the sheet and the data dictionary all follow from it.
 
 /// Goes up whenever a table, a column, a type or a meaning changes, so that old and new files are told apart.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Digits of an amount, before and after the point together.
 pub const MONEY_PRECISION: u8 = 12;
@@ -245,7 +245,7 @@ pub static TICKETS: Table = Table {
     ],
 };
 
-/// Each booking with a ticket in the period, once, ordered by key.
+/// Each booking with a ticket in the period, once, ordered by key, so that it meets its payments in the same order.
 pub static BOOKINGS: Table = Table {
     name: "bookings",
     row: "one booking that has a ticket in the period",
@@ -271,10 +271,30 @@ pub static BOOKINGS: Table = Table {
             true,
             "Sums of the booking's tickets in other currencies, for example `CHF 12.00; GBP 3.50`; empty when there are none.",
         ),
+        data("period_ticket_count", Integer, true, "Number of the booking's tickets issued in the period."),
+        data(
+            "period_ticket_total",
+            Money,
+            true,
+            "Sum of the prices of the booking's tickets issued in the period, in the booking's currency.",
+        ),
+        data(
+            "refund_total",
+            Money,
+            true,
+            "Sum of the refunds of all the booking's tickets, whenever issued, where refund, ticket and booking are in one currency.",
+        ),
+        data("period_refund_total", Money, true, "The same of the booking's tickets issued in the period."),
+        data(
+            "other_refund_count",
+            Integer,
+            true,
+            "Number of refunds of the booking's tickets where refund, ticket and booking aren't all in one currency.",
+        ),
     ],
 };
 
-/// All payments of those bookings, ordered by key.
+/// All payments of those bookings, ordered by the booking's key and their own.
 pub static PAYMENTS: Table = Table {
     name: "payments",
     row: "one payment of a booking that has a ticket in the period",
@@ -308,6 +328,11 @@ pub static REFUNDS: Table = Table {
         data("currency", Text, true, "ISO code of the refund's currency (ticket_refunds.currency)."),
         data("processed_at", Instant, false, "When it was processed (ticket_refunds.processed_at)."),
         data("reason", Text, true, "The reason given (ticket_refunds.reason)."),
+        data("ticket_ref", Text, false, "The ticket's reference (tickets.ticket_ref)."),
+        data("ticket_currency", Text, true, "ISO code of the ticket's currency (tickets.currency)."),
+        data("booking_id", Key, false, "Key of the booking; empty for a ticket without booking (tickets.booking_id)."),
+        data("booking_ref", Text, false, "The booking's reference (bookings.booking_ref)."),
+        data("booking_currency", Text, true, "ISO code of the booking's currency (bookings.currency)."),
     ],
 };
 
@@ -340,6 +365,30 @@ pub static TRIPS: Table = Table {
             "Registration of the train; empty for a trip without train (trains.registration).",
         ),
         data("capacity", Integer, true, "Seats of the train; empty where it isn't known (trains.capacity)."),
+    ],
+};
+
+/// Whatever a controller has to look at: the bookings' exceptions in the order of their keys, each after its payments',
+/// then the refunds', then the tickets' in the order of [`TICKETS`]. It follows from the snapshot's tables and is none of
+/// them.
+pub static EXCEPTIONS: Table = Table {
+    name: "exceptions",
+    row: "one reason why amounts of a booking or ticket don't agree",
+    amount: None,
+    columns: &[
+        data("reason", Text, true, "Key of the reason."),
+        data("step", Text, true, "The step of the reconciliation on the way to which the amount stands."),
+        data("booking_ref", Text, false, "The booking's reference; empty for a ticket without booking."),
+        data("ticket_ref", Text, false, "The ticket's reference; empty where it is about the booking."),
+        data("amount", Money, true, "The difference, as it stands in the reconciliation; empty for a flag."),
+        data("currency", Text, true, "ISO code of the amount's currency."),
+        data(
+            "since",
+            Date,
+            true,
+            "The day in the report's time zone on which the booking was made, the payment begun, the refund processed or the ticket issued.",
+        ),
+        data("age_days", Integer, true, "Days from since to the last day of the period."),
     ],
 };
 

@@ -12,9 +12,11 @@ use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
 use jiff::{Timestamp, ToSpan};
 
 use crate::{
+    branding,
     check::{State, check},
     cli::{CheckArgs, Cli, Command, DemoArgs, ListArgs, RenderArgs, ReportArgs, available_threads},
     config::DatabaseAddress,
+    controls,
     demo::{self, DemoOptions},
     error::Error,
     interrupt,
@@ -114,11 +116,18 @@ fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
         fail_if_empty: args.fail_if_empty,
         threads: args.threads(),
         compression: args.compression,
+        strict: args.strict,
+        locale: args.locale,
+        branding: branding::read(args.company.as_deref(), args.logo.as_deref(), args.accent.as_deref())?,
     };
     let outcome = run_report(&request, &database()?, &Store::open(args.store.address())?, reporter)?;
     let (rows, edition) = (outcome.manifest.rows, outcome.manifest.edition);
-    let what =
+    let mut what =
         if outcome.unchanged { format!(", nothing has changed since edition {edition},") } else { String::new() };
+    let failed: Vec<_> = outcome.manifest.failed_controls().map(controls::line).collect();
+    if !failed.is_empty() {
+        what.push_str(&format!(" ({})", failed.join("; ")));
+    }
     say(&format!("{rows} rows{what} in {}", outcome.workbook));
     Ok(())
 }
@@ -212,7 +221,12 @@ fn list(args: &ListArgs) -> Result<(), Error> {
         let newest = manifests.get(i + 1).is_none_or(|next| next.period != manifest.period);
         let workbook = if newest { &manifest.workbook.name } else { &manifest.workbook.edition_name };
         table.add_row([
-            format!("{}{}", manifest.period, if manifest.provisional { " (provisional)" } else { "" }),
+            format!(
+                "{}{}{}",
+                manifest.period,
+                if manifest.provisional { " (provisional)" } else { "" },
+                if manifest.failed_controls().next().is_some() { " (controls failed)" } else { "" }
+            ),
             manifest.edition.to_string(),
             manifest.rows.to_string(),
             sales.join("\n"),

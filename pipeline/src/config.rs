@@ -27,6 +27,17 @@ pub enum ConfigError {
     /// A `.env` file that can't be read.
     #[error("the file .env can't be read ({0}): write NAME=value on each line, values with spaces in quotes")]
     DotEnv(String),
+    /// A logo that can't be used.
+    #[error("the logo `{path}` can't be used: {reason}; give a PNG or JPEG file of at most 100 KiB")]
+    Logo {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A colour that isn't one.
+    #[error("the accent colour `{0}` is none: write six hexadecimal digits, for example 1F4E79")]
+    Accent(String),
     /// A name that is empty.
     #[error("{0} is empty: set it, or unset it to use the default")]
     Empty(&'static str),

@@ -2,7 +2,7 @@
 
 use crate::{
     config::ConfigError, demo::DemoError, period::PeriodError, snapshot::SnapshotError, source::SourceError,
-    store::StoreError, workbook::WorkbookError,
+    store::StoreError, summary::bookings::SummaryError, workbook::WorkbookError,
 };
 
 /// Why a command failed. The message is one line: what went wrong, with the value, and what to do.
@@ -43,9 +43,21 @@ pub enum Error {
     /// Nothing was sold, and that was asked to be a failure.
     #[error("no ticket was issued from {0}: check the period, or leave --fail-if-empty away to get an empty workbook")]
     Empty(String),
+    /// Controls fail, and that was asked to be a failure.
+    #[error("{0}; nothing was published, as --strict says: correct the data and run again, or leave --strict away")]
+    Controls(String),
     /// What the system refuses.
     #[error("{0}")]
     System(String),
+}
+
+impl From<SummaryError> for Error {
+    fn from(error: SummaryError) -> Self {
+        match error {
+            SummaryError::Snapshot(error) => error.into(),
+            SummaryError::Failed(_) => Self::System(error.to_string()),
+        }
+    }
 }
 
 impl Error {
@@ -69,9 +81,10 @@ impl Error {
             Self::Period(_) | Self::Usage(_) | Self::Store(StoreError::NoEdition { .. } | StoreError::Period(_)) => 2,
             Self::Snapshot(SnapshotError::Damaged { .. } | SnapshotError::Schema { .. })
             | Self::Store(StoreError::Damaged { .. } | StoreError::Manifest { .. })
-            | Self::Source(SourceError::Value { .. } | SourceError::Controls { .. })
+            | Self::Source(SourceError::Value { .. })
             | Self::Workbook(WorkbookError::Rows { .. })
-            | Self::Empty(_) => 65,
+            | Self::Empty(_)
+            | Self::Controls(_) => 65,
             Self::Output { .. }
             | Self::Snapshot(SnapshotError::Write { .. })
             | Self::Workbook(WorkbookError::Write(_))

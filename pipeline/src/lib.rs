@@ -6,11 +6,15 @@
 pub mod columns;
 pub mod config;
 pub mod hashed;
+pub mod locale;
 pub mod manifest;
 pub mod period;
 pub mod publish;
 pub mod store;
+pub mod summary;
 
+#[cfg(feature = "engine")]
+pub mod branding;
 #[cfg(feature = "engine")]
 pub mod changes;
 #[cfg(feature = "engine")]
@@ -19,6 +23,8 @@ pub mod check;
 pub mod cli;
 #[cfg(feature = "engine")]
 pub mod command;
+#[cfg(feature = "engine")]
+pub mod controls;
 #[cfg(feature = "engine")]
 pub mod demo;
 #[cfg(feature = "engine")]

@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::period::{PeriodId, ReportTimeZone};
+use crate::{
+    columns::EXCEPTIONS,
+    locale::Locale,
+    period::{PeriodId, ReportTimeZone},
+    summary::{Compared, Summary},
+};
 
 /// An amount in minor units (cents), written as a decimal with two places, for example `"-12.05"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -114,7 +119,7 @@ pub struct Cut {
 }
 
 /// How an edition's tickets differ from the previous edition's, by key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Changes {
     /// The edition compared with.
     pub edition: u32,
@@ -124,6 +129,74 @@ pub struct Changes {
     pub removed: u64,
     /// Tickets that differ in any column.
     pub changed: u64,
+    /// What they do to net sales, by currency code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub net: BTreeMap<String, ChangedNet>,
+}
+
+/// From one edition's net sales to the next one's: what is added, removed and changed explains the difference exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChangedNet {
+    /// Net sales of the earlier edition.
+    pub before: Money,
+    /// Of the tickets that are new.
+    pub added: Total,
+    /// Of the tickets that are gone, below nought.
+    pub removed: Total,
+    /// The difference that tickets make which stand in both. One that has changed its currency counts in both.
+    pub changed: Total,
+    /// Net sales of this edition.
+    pub after: Money,
+}
+
+/// What is seen to before an edition is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlName {
+    /// Rows and amounts of each table are the database's own counts and sums in the same cut.
+    DatabaseSums,
+    /// The differences explain all of the reconciliation.
+    Reconciliation,
+    /// A month has at least half as many tickets as the median of the last six.
+    RowCount,
+}
+
+/// One control and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Which one.
+    pub name: ControlName,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What was found; where it doesn't hold, by how much.
+    pub detail: String,
+}
+
+/// What the workbook's sheets are written with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Branding {
+    /// The company's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// Its colour, as `RRGGBB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accent: Option<String>,
+    /// Its logo, a PNG or JPEG file in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo: Option<String>,
+}
+
+impl Manifest {
+    /// All Parquet files by the names of their tables, the exceptions among them.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &TableFile)> {
+        let tables = self.tables.iter().map(|(name, file)| (name.as_str(), file));
+        tables.chain(self.exceptions.as_ref().map(|file| (EXCEPTIONS.name, file)))
+    }
+
+    /// The controls that don't hold.
+    pub fn failed_controls(&self) -> impl Iterator<Item = &Control> {
+        self.controls.iter().filter(|control| !control.passed)
+    }
 }
 
 /// How a run went. Never part of the workbook, whose bytes must not depend on it.
@@ -175,6 +248,24 @@ pub struct Manifest {
     /// How the tickets differ from the previous edition's; empty for the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Changes>,
+    /// What the summary sheets say; empty in editions made before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// The table of exceptions, which follows from the snapshot's tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceptions: Option<TableFile>,
+    /// The periods with which this one is compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<Compared>,
+    /// What was seen to before it was published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub controls: Vec<Control>,
+    /// The language of the workbook's sheets.
+    #[serde(default)]
+    pub locale: Locale,
+    /// Whose workbook it is.
+    #[serde(default)]
+    pub branding: Branding,
     /// How the run went.
     pub run: RunFigures,
 }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    columns::TABLES,
+    columns::{EXCEPTIONS, TABLES},
     manifest::Manifest,
     period::PeriodId,
     store::{Place, Store, StoreError},
@@ -120,7 +120,7 @@ async fn is_live(store: &Store, period: PeriodId, number: u32) -> Result<bool, S
 /// When the store fails, or the claim ran out meanwhile. Nothing is visible then.
 pub async fn commit(store: &Store, run: &str, claim: Claim, manifest: &Manifest) -> Result<(), StoreError> {
     let (period, number) = (claim.period, claim.number);
-    for table in TABLES {
+    for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
         let file = format!("{}.parquet", table.name);
         store.rename(Place::Staging(run, &file), Place::Table(period, number, table.name)).await?;
     }
@@ -167,8 +167,12 @@ pub async fn settle(store: &Store, run: &str, period: PeriodId) -> Result<Vec<St
 /// # Errors
 /// When the store fails.
 pub async fn show_tables(store: &Store, run: &str, period: PeriodId, number: u32) -> Result<(), StoreError> {
-    for table in TABLES {
+    for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
         let staged = format!("latest-{}.parquet", table.name);
+        // Editions made before there were exceptions have no file of them.
+        if store.size(Place::Table(period, number, table.name)).await?.is_none() && table.name == EXCEPTIONS.name {
+            continue;
+        }
         store
             .duplicate(
                 Place::Table(period, number, table.name),

@@ -1,16 +1,18 @@
-//! An edition's workbook again, from its Parquet file and manifest, without a database.
+//! An edition's workbook again, from its Parquet files and manifest, without a database.
 
 use std::fs::File;
 
+use arrow::record_batch::RecordBatch;
+
 use crate::{
-    columns::TICKETS,
+    columns::{EXCEPTIONS, TICKETS, Table},
     error::Error,
     hashed::HashedFile,
-    manifest::Manifest,
+    manifest::{Manifest, TableFile},
     publish::settle,
     snapshot::{self, SnapshotError},
     store::{Place, Store, StoreError},
-    workbook::{self, Layout, WorkbookError},
+    workbook::{self, Facts, Layout, WorkbookError},
 };
 
 /// Writes an edition's workbook to a file. The build that made the edition gives the same bytes again. Gives the file's
@@ -19,15 +21,11 @@ use crate::{
 /// # Errors
 /// When the snapshot isn't the one that the manifest names, or can't be read, or the file can't be written.
 pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usize) -> Result<(u64, String), Error> {
-    let place = Place::Table(manifest.period, manifest.edition, TICKETS.name);
-    let expected = manifest.tables.get(TICKETS.name).map(|table| table.sha256.clone()).unwrap_or_default();
-    let found = store.sha256(place).await?;
-    if found != expected {
-        return Err(StoreError::Damaged { place: place.path().to_string(), found, expected }.into());
-    }
-    let path = store.file(place);
-    let tickets = File::open(&path).map_err(|e| StoreError::file(&path, &e))?;
-    let (_, batches) = snapshot::read(&TICKETS, tickets)?;
+    let batches = batches(store, manifest, &TICKETS, manifest.tables.get(TICKETS.name)).await?;
+    let exceptions = match &manifest.exceptions {
+        Some(file) => workbook::listed_exceptions(self::batches(store, manifest, &EXCEPTIONS, Some(file)).await?)?,
+        None => Vec::new(),
+    };
     let mut damage: Option<SnapshotError> = None;
     let batches = batches.map_while(|batch| match batch {
         Ok(batch) => Some(batch),
@@ -37,12 +35,32 @@ pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usi
         }
     });
     let mut file = HashedFile::new(file);
-    let written = workbook::write(&mut file, &Layout::of(manifest)?, threads, batches, |_| Some(manifest.clone()));
+    let written = workbook::write(&mut file, &Layout::of(manifest)?, threads, batches, |_| {
+        Some(Facts { manifest: manifest.clone(), exceptions })
+    });
     if let Some(damage) = damage {
         return Err(damage.into());
     }
     written?;
     Ok(file.finish().map_err(WorkbookError::Write)?)
+}
+
+/// The rows of one of an edition's files, once it is seen to be the one that the manifest names.
+async fn batches(
+    store: &Store,
+    manifest: &Manifest,
+    table: &'static Table,
+    file: Option<&TableFile>,
+) -> Result<impl Iterator<Item = Result<RecordBatch, SnapshotError>> + use<>, Error> {
+    let place = Place::Table(manifest.period, manifest.edition, table.name);
+    let expected = file.map(|file| file.sha256.clone()).unwrap_or_default();
+    let found = store.sha256(place).await?;
+    if found != expected {
+        return Err(StoreError::Damaged { place: place.path().to_string(), found, expected }.into());
+    }
+    let path = store.file(place);
+    let file = File::open(&path).map_err(|e| StoreError::file(&path, &e))?;
+    Ok(snapshot::read(table, file)?.1)
 }
 
 /// Makes the workbook of a period's newest edition again if it is gone, and gives it its name. Says what was done.

@@ -14,23 +14,24 @@ use serde::Serialize;
 
 use crate::{
     changes,
-    columns::{SCHEMA_VERSION, TABLES, TICKETS},
+    columns::{EXCEPTIONS, SCHEMA_VERSION, TABLES, TICKETS},
     config::DatabaseAddress,
-    digest,
+    controls, digest,
     error::Error,
     hashed::HashedFile,
     interrupt::{self, HalfMade},
-    manifest::{Changes, Compression, Manifest, RunFigures, WorkbookFile},
+    locale::Locale,
+    manifest::{Branding, ChangedNet, Changes, Compression, Control, Manifest, RunFigures, WorkbookFile},
     output::Output,
     period::{PeriodId, ReportPeriod, ReportTimeZone},
     progress::{Event, Reporter},
     publish::{self, Turn},
     pull::{Pull, Pulled, WAITING_BATCHES, create, join},
     render::restore_workbook,
-    snapshot::{self, Provenance},
+    snapshot::{self, Provenance, SnapshotError},
     source::{self, Cut},
     store::{Place, Store, StoreError},
-    workbook::{self, Layout, WorkbookError},
+    workbook::{self, Facts, Layout, WorkbookError},
 };
 
 /// Bytes that a ticket takes in a workbook and a snapshot together, where no earlier edition tells.
@@ -65,6 +66,12 @@ pub struct ReportRequest {
     pub threads: usize,
     /// How small the workbook's rows are made.
     pub compression: Compression,
+    /// Whether a control that fails is a failure, and nothing published.
+    pub strict: bool,
+    /// The language of the workbook's own sheets.
+    pub locale: Locale,
+    /// Whose workbook it is.
+    pub branding: Branding,
 }
 
 /// What a run has come to.
@@ -201,23 +208,29 @@ impl Run<'_> {
         thread::scope(|scope| {
             let (to_sheet, sheet_batches) = bounded::<RecordBatch>(WAITING_BATCHES);
             let (send_warnings, warnings) = bounded(1);
-            let (send_manifest, manifest) = bounded::<Manifest>(1);
+            let (send_facts, facts) = bounded::<Facts>(1);
             let layout = &layout;
             let sheet = scope.spawn(move || {
                 let mut file = HashedFile::new(workbook);
                 workbook::write(&mut file, layout, request.threads, sheet_batches, |cut_texts| {
                     send_warnings.send(cut_texts).ok()?;
-                    manifest.recv().ok()
+                    facts.recv().ok()
                 })?;
                 file.finish().map_err(WorkbookError::Write)
             });
-            let pull =
-                Pull { cut: &*cut, staging: &staging, provenance: self.provenance(&*cut), reporter: self.reporter };
+            let pull = Pull {
+                cut: &*cut,
+                staging: &staging,
+                provenance: self.provenance(&*cut),
+                reporter: self.reporter,
+                period: request.period,
+                zone: &request.zone,
+            };
             let pulled = match pull.all(rows, to_sheet) {
                 Ok(pulled) => pulled,
                 Err(error) => {
                     // A sheet that can't be written ends the pull too, but is the better thing to say.
-                    drop(send_manifest);
+                    drop(send_facts);
                     let sheet = join(sheet)?;
                     return Err(sheet
                         .err()
@@ -233,9 +246,10 @@ impl Run<'_> {
             }
             let digest =
                 digest::of_snapshot(TABLES.iter().filter_map(|t| Some(pulled.tables.get(t.name)?.digest.as_str())));
+            let controls = self.controls(period, &pulled)?;
             // Comparing takes as long as reading both editions: too long to hold the number meanwhile.
             let newest = self.runtime.block_on(self.store.newest(period))?;
-            let mut compared = self.compare(newest.as_ref(), &digest, &staging);
+            let mut compared = self.compare(newest.as_ref(), &digest, &pulled, &staging);
             // The newest edition's workbook is about to give its name away: see that it is there to be kept.
             let mended = newest.as_ref().map_or(Ok(None), |newest| self.mend(newest))?;
             let (claim, previous) = match self.turn(period, &digest)? {
@@ -243,7 +257,7 @@ impl Run<'_> {
                 Turn::Ours(claim, previous) => (claim, previous),
             };
             if previous.as_ref().map(|m| m.edition) != newest.as_ref().map(|m| m.edition) {
-                compared = self.compare(previous.as_deref(), &digest, &staging);
+                compared = self.compare(previous.as_deref(), &digest, &pulled, &staging);
             }
             // Whatever ends this run before it publishes gives the number back.
             let _claimed = HalfMade::new(self.store.file(Place::Claim(period, claim.number())));
@@ -253,8 +267,11 @@ impl Run<'_> {
             });
             let mut edition = self.manifest(period, claim.number(), &*cut, digest, pulled, warnings);
             edition.changes = changes;
+            edition.controls = controls;
+            edition.compared = self.runtime.block_on(controls::compared(self.store, request.period, &request.zone))?;
+            let exceptions = workbook::listed_exceptions(exceptions(&staging.join("exceptions.parquet"))?)?;
             // Nobody takes it only if the sheet's thread has failed, which joining it tells.
-            let _ = send_manifest.send(edition.clone());
+            let _ = send_facts.send(Facts { manifest: edition.clone(), exceptions });
             let (size, sha256) = join(sheet)??;
             (edition.workbook.size, edition.workbook.sha256) = (size, sha256);
             edition.run.seconds.insert("total".to_owned(), self.began.elapsed().as_secs_f64());
@@ -271,7 +288,7 @@ impl Run<'_> {
     fn room_for(&self, period: PeriodId, rows: u64) -> Result<(), Error> {
         let last = self.runtime.block_on(self.store.newest(period)).ok().flatten();
         let per_ticket = last.filter(|last| last.rows > 0).map_or(TYPICAL_TICKET_BYTES, |last| {
-            (last.tables.values().map(|t| t.size).sum::<u64>() + last.workbook.size) / last.rows + 1
+            (last.files().map(|(_, file)| file.size).sum::<u64>() + last.workbook.size) / last.rows + 1
         });
         let needed = rows * per_ticket + 1_048_576;
         match self.store.room() {
@@ -282,6 +299,21 @@ impl Run<'_> {
         }
     }
 
+    /// Whether what was pulled can be trusted. A control that fails is told, and with `strict` ends the run.
+    fn controls(&self, period: PeriodId, pulled: &Pulled) -> Result<Vec<Control>, Error> {
+        let mut all = vec![pulled.database_sums.clone(), controls::reconciliation(&pulled.summary)];
+        let rows = pulled.tables.get(TICKETS.name).map_or(0, |tickets| tickets.rows);
+        all.extend(self.runtime.block_on(controls::row_count(self.store, period, rows))?);
+        let failed: Vec<_> = all.iter().filter(|control| !control.passed).map(controls::line).collect();
+        if self.request.strict && !failed.is_empty() {
+            return Err(Error::Controls(failed.join("; ")));
+        }
+        for message in &failed {
+            self.reporter.tell(&Event::Warning { message });
+        }
+        Ok(all)
+    }
+
     fn turn(&self, period: PeriodId, digest: &str) -> Result<Turn, Error> {
         let digest = (!self.request.force).then_some(digest);
         Ok(self.runtime.block_on(publish::next_turn(self.store, period, self.id, digest))?)
@@ -289,10 +321,19 @@ impl Run<'_> {
 
     /// How the tickets differ from an earlier edition's; `None` without one. That the earlier one can't be read must
     /// not keep a new one from being made: it is a warning.
-    fn compare(&self, earlier: Option<&Manifest>, digest: &str, staging: &Path) -> Result<Option<Changes>, String> {
+    fn compare(
+        &self,
+        earlier: Option<&Manifest>,
+        digest: &str,
+        pulled: &Pulled,
+        staging: &Path,
+    ) -> Result<Option<Changes>, String> {
         let Some(earlier) = earlier else { return Ok(None) };
         if earlier.digest == digest {
-            return Ok(Some(Changes { edition: earlier.edition, ..Changes::default() }));
+            let same = |net| ChangedNet { before: net, after: net, ..ChangedNet::default() };
+            let net = pulled.summary.currencies.iter().filter(|(_, of)| of.sales.tickets > 0);
+            let net = net.map(|(code, of)| (code.clone(), same(of.sales.net()))).collect();
+            return Ok(Some(Changes { edition: earlier.edition, net, ..Changes::default() }));
         }
         let tickets = |path: PathBuf| {
             let file = File::open(&path).map_err(|e| StoreError::file(&path, &e).to_string())?;
@@ -353,6 +394,12 @@ impl Run<'_> {
             },
             warnings,
             changes: None,
+            summary: Some(pulled.summary),
+            exceptions: Some(pulled.exceptions),
+            compared: Vec::new(),
+            controls: Vec::new(),
+            locale: self.request.locale,
+            branding: self.request.branding.clone(),
             run: RunFigures { seconds: pulled.seconds, ..RunFigures::default() },
         }
     }
@@ -400,6 +447,12 @@ impl Run<'_> {
         });
         Ok(Outcome { manifest, unchanged, workbook: workbook.display().to_string(), warnings })
     }
+}
+
+/// The exceptions that a run has staged.
+fn exceptions(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, SnapshotError>> + use<>, Error> {
+    let file = File::open(path).map_err(|e| StoreError::file(path, &e))?;
+    Ok(snapshot::read(&EXCEPTIONS, file)?.1)
 }
 
 /// The process's greatest resident memory so far in bytes, where the system tells.

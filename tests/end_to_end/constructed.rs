@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use pipeline::{
-    manifest::{Compression, Cut, Manifest, RunFigures, WorkbookFile},
+    locale::Locale,
+    manifest::{Branding, Compression, Cut, Manifest, RunFigures, WorkbookFile},
     period::ReportTimeZone,
 };
 
@@ -34,6 +35,12 @@ pub(crate) fn manifest(rows: u64) -> Manifest {
         },
         warnings: Vec::new(),
         changes: None,
+        summary: None,
+        exceptions: None,
+        compared: Vec::new(),
+        controls: Vec::new(),
+        locale: Locale::default(),
+        branding: Branding::default(),
         run: RunFigures::default(),
     }
 }

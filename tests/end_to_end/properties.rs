@@ -130,7 +130,7 @@ fn workbook_of(rows: &[Vec<Cell>], ends: &[usize], threads: usize, compression: 
         from = end;
     }
     let mut bytes = Vec::new();
-    workbook::write(&mut bytes, &Layout::of(&manifest).unwrap(), threads, batches, |_| Some(manifest)).unwrap();
+    workbook::write(&mut bytes, &Layout::of(&manifest).unwrap(), threads, batches, |_| Some(manifest.into())).unwrap();
     bytes
 }
 

@@ -66,7 +66,7 @@ async fn editions(store: &Store, run: &str, repair: bool) -> Result<Vec<Finding>
         let Some(newest) = store.newest(period).await? else { continue };
         editions += store.numbers(period).await?.len();
         let subject = format!("edition {period} / {}", newest.edition);
-        for (table, file) in &newest.tables {
+        for (table, file) in newest.files() {
             let place = Place::Table(period, newest.edition, table);
             let found = if repair { Some(store.sha256(place).await?) } else { None };
             let size = store.size(place).await?;

@@ -89,18 +89,6 @@ pub enum SourceError {
         /// What is wrong, with the value where it is known.
         reason: String,
     },
-    /// The database's own sums and the rows that were read don't agree.
-    #[error(
-        "the {table} that were read don't agree with the database's own count and sums in the same cut: read {read}, the database says {database}; please report this with the database's version"
-    )]
-    Controls {
-        /// The table.
-        table: &'static str,
-        /// What was read.
-        read: String,
-        /// What the database says.
-        database: String,
-    },
     /// Anything else.
     #[error("reading {what} failed: {reason}")]
     Other {

@@ -9,6 +9,7 @@ mod deflate;
 mod huffman;
 mod package;
 mod rows;
+mod sheets;
 mod tape;
 mod values;
 
@@ -22,11 +23,14 @@ use arrow::record_batch::RecordBatch;
 use jiff::Timestamp;
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchiveWriter};
 
-pub use self::package::{INFO_SHEET, ROWS_SHEET};
 use self::{
     deflate::Deflated,
     package::Package,
     rows::{Cut, RowFormat},
+};
+pub use self::{
+    package::{INFO_SHEET, ROWS_SHEET},
+    sheets::SUMMARY_SHEETS,
 };
 use crate::{
     manifest::{Compression, Manifest},
@@ -73,6 +77,43 @@ impl From<rawzip::Error> for WorkbookError {
     }
 }
 
+/// What the sheets beside the tickets are made from, known after the last row.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The edition.
+    pub manifest: Manifest,
+    /// Batches of its exceptions: all of them, or as many as [`listed_exceptions`] takes.
+    pub exceptions: Vec<RecordBatch>,
+}
+
+impl From<Manifest> for Facts {
+    fn from(manifest: Manifest) -> Self {
+        Self { manifest, exceptions: Vec::new() }
+    }
+}
+
+/// The most exceptions on their sheet.
+pub const LISTED_EXCEPTIONS: usize = 100_000;
+
+/// As many exceptions as are listed on their sheet.
+///
+/// # Errors
+/// When a batch is an error.
+pub fn listed_exceptions<E>(batches: impl Iterator<Item = Result<RecordBatch, E>>) -> Result<Vec<RecordBatch>, E> {
+    let mut listed = Vec::new();
+    let mut left = LISTED_EXCEPTIONS;
+    for batch in batches {
+        let batch = batch?;
+        let taken = batch.num_rows().min(left);
+        listed.push(batch.slice(0, taken));
+        left -= taken;
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
 /// What must be known before the first row.
 #[derive(Debug, Clone)]
 pub struct Layout {
@@ -114,17 +155,17 @@ impl Layout {
     }
 }
 
-/// Writes a workbook from the tickets' batches, in their order. When all rows are written, `manifest` is called with
-/// the warnings that writing them gave, and gives the edition's manifest, from which the other sheets are made.
+/// Writes a workbook from the tickets' batches, in their order. When all rows are written, `facts` is called with the
+/// warnings that writing them gave, and gives that from which the other sheets are made.
 ///
 /// # Errors
-/// When the output can't be written, the rows aren't as many as announced, or `manifest` gives none.
+/// When the output can't be written, the rows aren't as many as announced, or `facts` gives none.
 pub fn write(
     output: impl Write,
     layout: &Layout,
     threads: usize,
     batches: impl IntoIterator<Item = RecordBatch>,
-    manifest: impl FnOnce(Vec<String>) -> Option<Manifest>,
+    facts: impl FnOnce(Vec<String>) -> Option<Facts>,
 ) -> Result<(), WorkbookError> {
     let sheets = layout.sheets();
     let before = Package::make(&sheets, layout, None)?;
@@ -181,8 +222,8 @@ pub fn write(
         return Err(WorkbookError::Rows { expected: layout.rows, found: layout.rows + 1 });
     }
 
-    let manifest = manifest(cut.warnings()).ok_or(WorkbookError::Abandoned)?;
-    let after = Package::make(&sheets, layout, Some(&manifest))?;
+    let facts = facts(cut.warnings()).ok_or(WorkbookError::Abandoned)?;
+    let after = Package::make(&sheets, layout, Some(&facts))?;
     if !after.agrees_with(&before) {
         return Err(WorkbookError::Package("styles or heads differ before and after the rows".to_owned()));
     }

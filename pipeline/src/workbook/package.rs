@@ -8,12 +8,13 @@ use std::{
 
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchive, ZipArchiveWriter};
 use rust_xlsxwriter::{
-    DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook, Worksheet, XlsxError,
+    DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Note, Workbook, Worksheet, XlsxError,
 };
 
-use super::{Layout, SHEET_ROWS, WorkbookError};
+use super::{Facts, Layout, SHEET_ROWS, WorkbookError};
 use crate::{
     columns::{Kind, TABLES, TICKETS},
+    locale::Locale,
     manifest::{Manifest, Money},
 };
 
@@ -23,8 +24,9 @@ pub const ROWS_SHEET: &str = "TicketingReport";
 /// The last sheet.
 pub const INFO_SHEET: &str = "Run info";
 
-/// The parts that stand first in the file.
-pub(super) const LEADING_PARTS: [&str; 2] = ["[Content_Types].xml", "_rels/.rels"];
+/// The parts that stand first in the file, by which programs tell that it is a workbook. What is on the other sheets
+/// makes no difference to them.
+pub(super) const LEADING_PARTS: [&str; 2] = ["_rels/.rels", "docProps/core.xml"];
 
 /// The part that holds a sheet.
 pub(super) fn sheet_part(index: usize) -> String {
@@ -54,12 +56,15 @@ fn broken(what: &str) -> WorkbookError {
 
 impl Package {
     /// Makes the package for ticket sheets of so many rows. Without a manifest the other sheets stay empty.
-    pub(super) fn make(sheets: &[u64], layout: &Layout, manifest: Option<&Manifest>) -> Result<Self, WorkbookError> {
+    pub(super) fn make(sheets: &[u64], layout: &Layout, facts: Option<&Facts>) -> Result<Self, WorkbookError> {
+        let manifest = facts.map(|facts| &facts.manifest);
         let mut workbook = Workbook::new();
         workbook.set_properties(&properties(layout)?);
+        let locale = manifest.map(|manifest| manifest.locale).unwrap_or_default();
         for (i, &rows) in sheets.iter().enumerate() {
-            ticket_sheet(workbook.add_worksheet(), i, rows)?;
+            ticket_sheet(workbook.add_worksheet(), i, rows, locale)?;
         }
+        super::sheets::add(&mut workbook, manifest, facts.map(|facts| &facts.exceptions[..]).unwrap_or_default())?;
         let info = workbook.add_worksheet();
         info.set_name(INFO_SHEET)?;
         if let Some(manifest) = manifest {
@@ -165,7 +170,7 @@ fn header_format() -> Format {
 
 /// A ticket sheet with its header and one sample row, from which the column's styles are read and which the rows
 /// replace.
-fn ticket_sheet(sheet: &mut Worksheet, index: usize, rows: u64) -> Result<(), XlsxError> {
+fn ticket_sheet(sheet: &mut Worksheet, index: usize, rows: u64, locale: Locale) -> Result<(), XlsxError> {
     let name = if index == 0 { ROWS_SHEET.to_owned() } else { format!("{ROWS_SHEET} ({})", index + 1) };
     sheet.set_name(name)?;
     let header = header_format();
@@ -176,12 +181,19 @@ fn ticket_sheet(sheet: &mut Worksheet, index: usize, rows: u64) -> Result<(), Xl
         sheet.set_column_width(last, width.max(heading_width(column.name)))?;
         sheet.write_string_with_format(0, last, column.name, &header)?;
         sheet.write_number_with_format(1, last, 1.0, &format)?;
+        if OF_BOOKINGS.contains(&column.name) {
+            let note = Note::new(locale.text("note.of_booking")).add_author_prefix(false);
+            sheet.insert_note(0, last, &note.set_width(220).set_height(110))?;
+        }
     }
     sheet.set_freeze_panes(1, 1)?;
     sheet.autofilter(0, 0, u32::try_from(rows.min(SHEET_ROWS)).unwrap_or(u32::MAX), last)?;
     sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
     Ok(())
 }
+
+/// Amounts that stand on each ticket of a booking: whoever adds them up counts them once for every ticket.
+const OF_BOOKINGS: [&str; 2] = ["booking_total_amount", "paid_amount"];
 
 /// The width that a heading needs beside its filter's button.
 fn heading_width(name: &str) -> f64 {
@@ -242,7 +254,6 @@ impl<'a> Info<'a> {
         self.lines("Warnings", &manifest.warnings, "None.")?;
         self.controls(manifest)?;
         self.lines("How to read the amounts", &reading_rules(manifest), "")?;
-        self.columns()?;
         self.sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
         Ok(())
     }
@@ -255,8 +266,11 @@ impl<'a> Info<'a> {
         } else {
             "The period was over at the cut"
         };
-        let changes = manifest.changes.map_or_else(
-            || "The first edition of this period".to_owned(),
+        let changes = manifest.changes.as_ref().map_or_else(
+            || match manifest.edition {
+                1 => "The first edition of this period".to_owned(),
+                _ => "Not compared with an earlier edition".to_owned(),
+            },
             |c| {
                 format!(
                     "Against edition {}: {} tickets added, {} removed, {} changed",
@@ -321,7 +335,7 @@ impl<'a> Info<'a> {
     }
 
     fn controls(&mut self, manifest: &Manifest) -> Result<(), XlsxError> {
-        self.section("Control totals, equal to the database's own sums in the same cut")?;
+        self.section("Control totals, as read")?;
         let right = self.header.clone().set_align(FormatAlign::Right);
         let indented = self.header.clone().set_indent(2);
         let formats = [&self.header, &self.header, &right, &right, &indented];
@@ -352,23 +366,6 @@ impl<'a> Info<'a> {
         }
         Ok(())
     }
-
-    fn columns(&mut self) -> Result<(), XlsxError> {
-        self.section(&format!("Columns of {ROWS_SHEET}"))?;
-        self.sheet.write_string_with_format(self.row, 0, "Column", &self.header)?;
-        self.sheet.write_string_with_format(self.row, 1, "Type", &self.header)?;
-        self.sheet.merge_range(self.row, 2, self.row, 4, "Meaning", &self.header)?;
-        self.row += 1;
-        for (_, column, _) in TICKETS.sheet_columns() {
-            self.sheet.write_string_with_format(self.row, 0, column.name, &self.label)?;
-            self.sheet.write_string_with_format(self.row, 1, column.kind.name(), &self.wrapped)?;
-            self.sheet.merge_range(self.row, 2, self.row, 4, column.meaning, &self.wrapped)?;
-            let lines = u32::try_from(column.meaning.len() / 88 + 1).unwrap_or(1);
-            self.sheet.set_row_height(self.row, 15.0 * f64::from(lines))?;
-            self.row += 1;
-        }
-        Ok(())
-    }
 }
 
 fn reading_rules(manifest: &Manifest) -> Vec<String> {
@@ -389,6 +386,6 @@ fn reading_rules(manifest: &Manifest) -> Vec<String> {
 }
 
 /// The number that a cell holds for an amount: the nearest double, exact to the cent for every decimal(12,2).
-fn number(money: Money) -> f64 {
+pub(super) fn number(money: Money) -> f64 {
     money.to_string().parse().unwrap_or(f64::NAN)
 }

@@ -70,20 +70,20 @@ impl Business {
         };
         let (trips, chosen) = (ids("trip_id"), ids("id"));
         let mut bookings: Vec<&str> = ids("booking_id").into_iter().collect();
-        bookings.sort_by_key(|id| self.bookings[*id]["booking_ref"].text().as_bytes());
+        bookings.sort_unstable();
 
         let mut payments: Vec<_> =
             self.payments.iter().filter(|payment| bookings.contains(&payment["booking_id"].text())).collect();
-        payments.sort_by_key(|payment| payment["id"].text());
+        payments.sort_by_key(|payment| (payment["booking_id"].text(), payment["id"].text()));
         let mut refunds: Vec<_> =
             self.refunds.iter().filter(|refund| chosen.contains(refund["ticket_id"].text())).collect();
         refunds.sort_by_key(|refund| refund["id"].text());
 
         BTreeMap::from([
             ("tickets", table(tickets.iter().map(|ticket| self.ticket(ticket)).collect())),
-            ("bookings", table(bookings.iter().map(|id| self.booking(id)).collect())),
+            ("bookings", table(bookings.iter().map(|id| self.booking(id, &chosen)).collect())),
             ("payments", table(payments.into_iter().map(payment).collect())),
-            ("refunds", table(refunds.into_iter().map(refund).collect())),
+            ("refunds", table(refunds.into_iter().map(|refund| self.refund(refund)).collect())),
             ("trips", table(trips.iter().map(|id| self.trip(id)).collect())),
         ])
     }
@@ -165,15 +165,29 @@ impl Business {
         ]
     }
 
-    fn booking(&self, id: &str) -> Vec<(&'static str, Cell)> {
+    /// `chosen` are the keys of the period's tickets.
+    fn booking(&self, id: &str, chosen: &BTreeSet<&str>) -> Vec<(&'static str, Cell)> {
         let booking = &self.bookings[id];
         let own = |column: &str| booking[column].clone();
-        let (mut count, mut total) = (0, 0);
+        let (mut count, mut total, mut period_count, mut period_total) = (0, 0, 0, 0);
+        let (mut refunded, mut period_refunded, mut other_refunds) = (0, 0, 0);
         let mut others: BTreeMap<&str, i128> = BTreeMap::new();
         for ticket in self.tickets.iter().filter(|ticket| ticket["booking_id"].text() == id) {
             count += 1;
-            if ticket["currency"] == booking["currency"] {
+            let in_period = chosen.contains(ticket["id"].text());
+            period_count += i64::from(in_period);
+            let same_currency = ticket["currency"] == booking["currency"];
+            for refund in self.refunds.iter().filter(|refund| refund["ticket_id"] == ticket["id"]) {
+                if !same_currency || refund["currency"] != ticket["currency"] {
+                    other_refunds += 1;
+                    continue;
+                }
+                refunded += refund["refunded_amount"].cents();
+                period_refunded += if in_period { refund["refunded_amount"].cents() } else { 0 };
+            }
+            if same_currency {
                 total += ticket["price"].cents();
+                period_total += if in_period { ticket["price"].cents() } else { 0 };
             } else {
                 *others.entry(ticket["currency"].text()).or_default() += ticket["price"].cents();
             }
@@ -191,6 +205,31 @@ impl Business {
             ("ticket_count", Cell::Integer(count)),
             ("ticket_total", Cell::Money(total)),
             ("ticket_totals_other", if others.is_empty() { Cell::Null } else { Cell::Text(others.join("; ")) }),
+            ("period_ticket_count", Cell::Integer(period_count)),
+            ("period_ticket_total", Cell::Money(period_total)),
+            ("refund_total", Cell::Money(refunded)),
+            ("period_refund_total", Cell::Money(period_refunded)),
+            ("other_refund_count", Cell::Integer(other_refunds)),
+        ]
+    }
+
+    fn refund(&self, refund: &RawRow) -> Vec<(&'static str, Cell)> {
+        let own = |column: &str| refund[column].clone();
+        let ticket = self.tickets.iter().find(|ticket| ticket["id"] == refund["ticket_id"]).unwrap();
+        let booking = self.bookings.get(ticket["booking_id"].text());
+        let of_booking = |column: &str| booking.map_or(Cell::Null, |booking| booking[column].clone());
+        vec![
+            ("refund_id", own("id")),
+            ("ticket_id", own("ticket_id")),
+            ("amount", own("refunded_amount")),
+            ("currency", own("currency")),
+            ("processed_at", own("processed_at")),
+            ("reason", own("reason")),
+            ("ticket_ref", ticket["ticket_ref"].clone()),
+            ("ticket_currency", ticket["currency"].clone()),
+            ("booking_id", ticket["booking_id"].clone()),
+            ("booking_ref", of_booking("booking_ref")),
+            ("booking_currency", of_booking("currency")),
         ]
     }
 
@@ -227,17 +266,5 @@ fn payment(payment: &RawRow) -> Vec<(&'static str, Cell)> {
         ("status", own("status")),
         ("paid_at", own("paid_at")),
         ("created_at", own("created_at")),
-    ]
-}
-
-fn refund(refund: &RawRow) -> Vec<(&'static str, Cell)> {
-    let own = |column: &str| refund[column].clone();
-    vec![
-        ("refund_id", own("id")),
-        ("ticket_id", own("ticket_id")),
-        ("amount", own("refunded_amount")),
-        ("currency", own("currency")),
-        ("processed_at", own("processed_at")),
-        ("reason", own("reason")),
     ]
 }

@@ -35,13 +35,14 @@ fn rows_beyond_a_sheets_last_continue_on_the_next_one() {
     let manifest = constructed::manifest(rows);
     let mut file = tempfile::tempfile().unwrap();
     let mut output = BufWriter::new(&mut file);
-    workbook::write(&mut output, &Layout::of(&manifest).unwrap(), 2, batches, |_| Some(manifest)).unwrap();
+    workbook::write(&mut output, &Layout::of(&manifest).unwrap(), 2, batches, |_| Some(manifest.into())).unwrap();
     output.flush().unwrap();
     drop(output);
 
     file.seek(SeekFrom::Start(0)).unwrap();
     let mut workbook = Xlsx::new(BufReader::new(file)).unwrap();
-    assert_eq!(workbook.sheet_names(), ["TicketingReport", "TicketingReport (2)", "Run info"]);
+    let tickets = ["TicketingReport", "TicketingReport (2)"];
+    assert_eq!(workbook.sheet_names(), [&tickets[..], &workbook::SUMMARY_SHEETS, &["Run info"]].concat());
     let mut next = 0;
     for (sheet, expected) in [("TicketingReport", SHEET_ROWS), ("TicketingReport (2)", MORE)] {
         let mut cells = workbook.worksheet_cells_reader(sheet).unwrap();
@@ -85,7 +86,7 @@ fn a_sheet_of_more_than_four_gib_is_whole() {
     let path = folder.path().join("large.xlsx");
     let output = BufWriter::new(File::create(&path).unwrap());
     let batches = (0..BATCHES).map(|_| rows.clone());
-    workbook::write(output, &Layout::of(&manifest).unwrap(), 2, batches, |_| Some(manifest)).unwrap();
+    workbook::write(output, &Layout::of(&manifest).unwrap(), 2, batches, |_| Some(manifest.into())).unwrap();
 
     let said = python("whole_parts.py", &[&path]);
     let sheet = said.lines().find_map(|line| line.strip_prefix("xl/worksheets/sheet1.xml ")).unwrap();

@@ -88,12 +88,12 @@ fn hostile_texts_are_on_the_sheet_and_come_back_as_they_were() {
 }
 
 #[test]
-fn there_is_not_one_formula() {
+fn neither_the_rows_nor_the_run_info_have_a_formula() {
     let work = Workplace::new();
     let (manifest, _) = report_of_march(&work, &[]);
     let mut workbook = sheet::open(&work.store().workbook(&manifest));
-    for name in workbook.sheet_names() {
-        let formulas = workbook.worksheet_formula(&name).unwrap();
+    for name in ["TicketingReport", "Run info"] {
+        let formulas = workbook.worksheet_formula(name).unwrap();
         assert!(formulas.used_cells().all(|(_, _, formula)| formula.is_empty()), "{name}");
     }
 }
@@ -178,9 +178,6 @@ fn the_run_info_says_what_the_manifest_says() {
     }
     for warning in &manifest.warnings {
         assert!(info.iter().any(|row| row == std::slice::from_ref(warning)), "{warning}");
-    }
-    for column in on_sheet() {
-        assert!(info.iter().any(|row| row.len() == 3 && row[0] == column), "{column} isn't explained");
     }
 }
 

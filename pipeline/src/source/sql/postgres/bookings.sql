@@ -1,5 +1,6 @@
--- Each booking with a ticket in the period, once, with the count and the sum of all its tickets, whenever issued. Most
--- bookings have tickets in their own currency only: what the others need is looked up for them alone.
+-- Each booking with a ticket in the period, once, with the count and the sum of all its tickets and their refunds,
+-- whenever issued, and of those of the period. Most bookings have tickets in their own currency only: what the others
+-- need is looked up for them alone.
 SELECT
     b.id AS booking_id,
     b.booking_ref::text AS booking_ref,
@@ -27,7 +28,19 @@ SELECT
                 GROUP BY t.currency
             ) other
         )
-    END AS ticket_totals_other
+    END AS ticket_totals_other,
+    sold.period_tickets AS period_ticket_count,
+    CASE
+        WHEN sold.lowest_currency = b.currency AND sold.highest_currency = b.currency THEN sold.period_amount
+        ELSE (
+            SELECT coalesce(sum(t.price), 0)
+            FROM tickets t
+            WHERE t.booking_id = b.id AND t.currency = b.currency AND t.issued_at >= {start} AND t.issued_at < {end}
+        )
+    END AS period_ticket_total,
+    coalesce(refunded.amount, 0) AS refund_total,
+    coalesce(refunded.period_amount, 0) AS period_refund_total,
+    coalesce(refunded.others, 0) AS other_refund_count
 FROM bookings b
 JOIN (
     SELECT
@@ -35,9 +48,25 @@ JOIN (
         count(*) AS tickets,
         sum(t.price) AS amount,
         min(t.currency) AS lowest_currency,
-        max(t.currency) AS highest_currency
+        max(t.currency) AS highest_currency,
+        count(*) FILTER (WHERE t.issued_at >= {start} AND t.issued_at < {end}) AS period_tickets,
+        coalesce(sum(t.price) FILTER (WHERE t.issued_at >= {start} AND t.issued_at < {end}), 0) AS period_amount
     FROM tickets t
     WHERE t.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
     GROUP BY t.booking_id
 ) sold ON sold.booking_id = b.id
-ORDER BY b.booking_ref COLLATE "C"
+LEFT JOIN (
+    SELECT
+        t.booking_id,
+        sum(r.refunded_amount) FILTER (WHERE r.currency = t.currency AND t.currency = b.currency) AS amount,
+        sum(r.refunded_amount) FILTER (
+            WHERE r.currency = t.currency AND t.currency = b.currency AND t.issued_at >= {start} AND t.issued_at < {end}
+        ) AS period_amount,
+        count(*) FILTER (WHERE r.currency <> t.currency OR t.currency <> b.currency) AS others
+    FROM ticket_refunds r
+    JOIN tickets t ON t.id = r.ticket_id
+    JOIN bookings b ON b.id = t.booking_id
+    WHERE t.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
+    GROUP BY t.booking_id
+) refunded ON refunded.booking_id = b.id
+ORDER BY b.id

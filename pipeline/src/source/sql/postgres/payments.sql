@@ -10,4 +10,4 @@ SELECT
     p.created_at
 FROM payments p
 WHERE p.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
-ORDER BY p.id
+ORDER BY p.booking_id, p.id

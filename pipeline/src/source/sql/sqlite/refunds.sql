@@ -5,8 +5,14 @@ SELECT
     r.refunded_amount AS amount,
     r.currency AS currency,
     r.processed_at,
-    r.reason AS reason
+    r.reason AS reason,
+    t.ticket_ref AS ticket_ref,
+    t.currency AS ticket_currency,
+    t.booking_id,
+    b.booking_ref AS booking_ref,
+    b.currency AS booking_currency
 FROM ticket_refunds r
 JOIN tickets t ON t.id = r.ticket_id
+LEFT JOIN bookings b ON b.id = t.booking_id
 WHERE t.issued_at >= {start} AND t.issued_at < {end}
 ORDER BY r.id

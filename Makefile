@@ -50,7 +50,7 @@ run: program
 	case $$program in "$$PWD"/*) program=.$${program#"$$PWD"} ;; esac; \
 	echo; \
 	echo "Workbook  reports/ticketing-report-$$period.xlsx"; \
-	echo "Snapshot  reports/snapshots/*/month=$$period/part-0.parquet (bookings, payments, refunds, tickets, trips)"; \
+	echo "Snapshot  reports/snapshots/*/month=$$period/part-0.parquet (bookings, exceptions, payments, refunds, tickets, trips)"; \
 	echo "Manifest  reports/editions/$$period/$$edition/manifest.json"; \
 	echo; \
 	echo "Open the workbook in Excel or LibreOffice, or go on with:"; \

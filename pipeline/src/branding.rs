@@ -4,7 +4,7 @@ use std::{fs::File, io::Read, path::Path};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::{config::ConfigError, manifest::Branding};
+use crate::{config::ConfigError, manifest::Branding, workbook::check_picture};
 
 /// Bytes that a logo may have: it is kept in every manifest.
 const LOGO_BYTES: u64 = 102_400;
@@ -43,12 +43,17 @@ fn picture(path: &Path) -> Result<String, ConfigError> {
     if !PICTURES.iter().any(|beginning| bytes.starts_with(beginning)) {
         return Err(unusable("it is no such picture".to_owned()));
     }
+    check_picture(&bytes).map_err(|e| unusable(e.to_string()))?;
     Ok(BASE64_STANDARD.encode(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The header of a PNG file of one pixel.
+    const PIXEL: &[u8] =
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\0IEND\xae\x42\x60\x82";
 
     #[test]
     fn a_colour_is_six_digits_with_or_without_a_hash() {
@@ -64,7 +69,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logo.png");
         for (bytes, fits) in [
-            (b"\x89PNG\r\n\x1a\nrest".to_vec(), true),
+            (PIXEL.to_vec(), true),
+            (b"\x89PNG\r\n\x1a\nrest".to_vec(), false),
             (b"<svg/>".to_vec(), false),
             ([b"\xff\xd8\xff".to_vec(), vec![0; 102_400]].concat(), false),
         ] {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, builder::FalseyValueParser};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
@@ -21,7 +21,8 @@ Examples:
 Database: DATABASE_URL (postgres://user:password@host:5432/traindb or sqlite://file.sqlite), or DB_HOST (localhost),
 DB_PORT (5432), DB_NAME (traindb), DB_USER (postgres) and DB_PASSWORD; also from a file `.env`.
 
-Exit codes: 0 done or unchanged; 2 usage; 65 data that breaks a rule, damaged snapshot; 73 can't write; 75 try again;
+Exit codes: 0 done, unchanged, or published with failed controls; 2 usage; 65 data that breaks a rule, damaged
+snapshot, controls that fail with --strict; 73 can't write; 75 try again;
 78 configuration; 130 and 143 interrupted; 1 anything else.";
 
 /// Turns the ticketing database into a month's Excel workbook and Parquet snapshot.
@@ -118,7 +119,7 @@ pub struct ReportArgs {
     #[arg(long, value_enum, env = "REPORT_COMPRESSION", default_value_t = Compression::Fast)]
     pub compression: Compression,
     /// Publish nothing and end with 65 when a control fails, instead of marking the edition
-    #[arg(long, env = "REPORT_STRICT")]
+    #[arg(long, env = "REPORT_STRICT", value_parser = FalseyValueParser::new())]
     pub strict: bool,
     /// Language of the workbook's own sheets
     #[arg(long, value_enum, env = "REPORT_LOCALE", default_value_t = Locale::En)]
@@ -128,7 +129,7 @@ pub struct ReportArgs {
     pub company: Option<String>,
     /// Company's logo, a PNG or JPEG file of at most 100 KiB
     #[arg(long, value_name = "FILE", env = "REPORT_LOGO")]
-    pub logo: Option<PathBuf>,
+    pub logo: Option<String>,
     /// Company's colour for headings and charts, as RRGGBB
     #[arg(long, value_name = "COLOUR", env = "REPORT_ACCENT")]
     pub accent: Option<String>,

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::Write as _,
     panic::catch_unwind,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
@@ -118,7 +119,7 @@ fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
         compression: args.compression,
         strict: args.strict,
         locale: args.locale,
-        branding: branding::read(args.company.as_deref(), args.logo.as_deref(), args.accent.as_deref())?,
+        branding: branding::read(args.company.as_deref(), args.logo.as_deref().map(Path::new), args.accent.as_deref())?,
     };
     let outcome = run_report(&request, &database()?, &Store::open(args.store.address())?, reporter)?;
     let (rows, edition) = (outcome.manifest.rows, outcome.manifest.edition);

@@ -76,7 +76,7 @@ pub struct TableFile {
     pub sha256: String,
     /// Digest of the rows in their order, whatever the file's encoding, in hexadecimal.
     pub digest: String,
-    /// Control totals per currency; they agreed with the database's own sums in the same cut.
+    /// Totals per currency, as read; a control compares them with the database's own sums in the same cut.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub totals: Totals,
 }

@@ -265,6 +265,13 @@ impl Run<'_> {
                 warnings.push(unreadable);
                 None
             });
+            let listed = workbook::LISTED_EXCEPTIONS as u64;
+            if pulled.exceptions.rows > listed {
+                warnings.push(format!(
+                    "{listed} of {} exceptions stand on their sheet; all of them are in exceptions.parquet",
+                    pulled.exceptions.rows
+                ));
+            }
             let mut edition = self.manifest(period, claim.number(), &*cut, digest, pulled, warnings);
             edition.changes = changes;
             edition.controls = controls;

@@ -27,4 +27,5 @@ mod properties;
 mod render;
 mod rows;
 mod signals;
+mod summary;
 mod workbook;

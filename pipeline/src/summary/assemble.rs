@@ -20,7 +20,7 @@ pub fn assemble(
     exceptions: BTreeMap<String, u64>,
     differences: &Differences,
 ) -> Summary {
-    let SalesByCurrency { mut currencies, load, .. } = tickets;
+    let SalesByCurrency { mut currencies, load } = tickets;
     let codes: Vec<String> = currencies.keys().chain(bookings.keys()).cloned().collect();
     let summaries = codes.into_iter().map(|code| {
         let tickets = currencies.remove(&code).unwrap_or_default();
@@ -66,8 +66,8 @@ fn one_currency(
         }
         let Total { rows, amount } = match stage {
             Stage::Totals => Total { rows: figures.bookings, amount: figures.totals },
-            Stage::Due => Total { rows: figures.bookings, amount: figures.due },
-            Stage::Received => Total { rows: figures.bookings, amount: figures.received },
+            Stage::Due => Total { rows: bookings.due_and_received.0, amount: figures.due },
+            Stage::Received => Total { rows: bookings.due_and_received.1, amount: figures.received },
             Stage::Completed => completed,
             Stage::Refunds => bookings.refunds,
         };

@@ -44,8 +44,8 @@ impl From<String> for SummaryError {
 pub struct BookingSums {
     /// The bookings.
     pub figures: BookingFigures,
-    /// The period's tickets of the bookings: number and prices.
-    pub period_tickets: (u64, i128),
+    /// Of the bookings those that are confirmed, and those for which something was received.
+    pub due_and_received: (u64, u64),
     /// By method and status: first payments, and retries.
     pub payments: BTreeMap<(Option<String>, Option<String>), (Total, Total)>,
     /// All refunds.
@@ -248,8 +248,8 @@ fn add_booking(
         }
     }
     let of_currency = sums.entry(currency.to_owned()).or_default();
-    of_currency.period_tickets.0 += row.integer("period_ticket_count").unsigned_abs();
-    of_currency.period_tickets.1 += booking.period_ticket_total;
+    of_currency.due_and_received.0 += u64::from(booking.is_confirmed());
+    of_currency.due_and_received.1 += u64::from(booking.received() != 0);
     let figures = &mut of_currency.figures;
     figures.bookings += 1;
     figures.totals.0 += booking.total;

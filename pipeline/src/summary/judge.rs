@@ -123,7 +123,7 @@ impl Booking<'_> {
     /// What is due and wasn't received.
     #[must_use]
     pub fn outstanding(&self) -> i128 {
-        (self.due() - self.received()).max(0)
+        if self.is_confirmed() { (self.total - self.received()).max(0) } else { 0 }
     }
 
     /// All differences, in the order of the stages. Added to the period's tickets they give the total, what is due, what
@@ -148,10 +148,12 @@ impl Booking<'_> {
             let reasons = [
                 (self.other_payments, "currencies_differ"),
                 (received == 0 && self.due() > 0 && !self.other_payments, "confirmed_unpaid"),
-                (self.twice > 0, "paid_twice"),
+                (self.twice > 0 && beyond > 0, "paid_twice"),
                 (beyond < 0 && received != 0, "underpaid"),
                 (given_up, "cancelled_not_refunded"),
                 (beyond > 0 && !given_up && beyond != self.twice, "overpaid"),
+                // It explains no lack of money, but is worth a look all the same.
+                (self.twice > 0 && beyond <= 0, "paid_twice"),
             ];
             found.exception(Stage::Received, beyond, &reasons);
         }
@@ -236,6 +238,10 @@ mod tests {
                 vec![("paid_twice", Some(5_300)), ("overpaid", None)],
             ),
             (Booking { twice: 2_500, ..sound() }, vec![("paid_twice", None)]),
+            (
+                Booking { completed: 4_000, twice: 2_000, ..sound() },
+                vec![("underpaid", Some(-1_000)), ("paid_twice", None)],
+            ),
             (Booking { completed: 0, other_payments: true, ..sound() }, vec![("currencies_differ", Some(-5_000))]),
             (Booking { total: 5_001, completed: 5_001, ..sound() }, vec![("total_unlike_tickets", Some(1))]),
             (

@@ -16,7 +16,7 @@ const fn term(key: &'static str, name: &'static str, meaning: &'static str) -> T
 }
 
 /// The figures and the reconciliation's steps and ordinary differences.
-pub static TERMS: [Term; 32] = [
+pub static TERMS: [Term; 31] = [
     term(
         "tickets",
         "Tickets issued",
@@ -98,7 +98,7 @@ pub static TERMS: [Term; 32] = [
     term(
         "received_not_due",
         "Received for bookings not confirmed, and refunded since",
-        "Payments received for bookings that are no longer confirmed and of which at least a part has been given back or refunded.",
+        "Payments received for bookings that aren't confirmed and of which at least a part has been given back or refunded.",
     ),
     term("less_given_back", "Given back", "Payments received that have been returned."),
     term(
@@ -132,7 +132,6 @@ pub static TERMS: [Term; 32] = [
         "Age of an outstanding amount",
         "Days from the day until which the booking was to be paid (expires_at, or created_at where that is empty) to the last day of the period.",
     ),
-    term("retries", "Retries", "Payments that weren't the first of their booking, by created_at and then by key."),
 ];
 
 /// Why two amounts differ, in the order of their priority: a difference belongs to the first reason that holds, and
@@ -179,7 +178,7 @@ pub static REASONS: [Term; 11] = [
     term(
         "checked_in_unpaid",
         "Checked in on an unpaid booking",
-        "The passenger has checked in and nothing was paid for the booking. A flag without an amount: the amount stands under the reason why it is unpaid.",
+        "The passenger has checked in and nothing was paid for the booking. A flag without an amount: nothing is due for a booking that isn't confirmed, and for one that is the amount stands under the reason why it is unpaid.",
     ),
 ];
 

@@ -1,17 +1,18 @@
-//! The tickets added up while they pass: Polars groups some thousands of them at a time, and the groups again at the end.
+//! The tickets added up while they pass. What is kept grows with the days, trips and fares, not with the tickets.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::{
-    array::{Array, AsArray, Date32Array},
-    datatypes::{DataType, Decimal128Type, Field, Int64Type, Schema, TimestampMicrosecondType},
+    array::{Array, AsArray, Date32Array, StringArray},
+    datatypes::{Decimal128Type, Int64Type, TimestampMicrosecondType},
     record_batch::RecordBatch,
 };
 use jiff::{ToSpan, civil::Date};
-use polars::prelude::{DataFrame, Expr, IntoLazy, LazyFrame, col, len};
 
 use super::{
-    Day, Fare, Load, Part, Route, Sales, StationPair, day_number,
+    Day, Fare, Load, Part, Route, Sales, StationPair,
+    bookings::SummaryError,
+    day_number,
     exceptions::{Exception, Exceptions},
     judge::Stage,
 };
@@ -20,31 +21,7 @@ use crate::{
     manifest::Money,
     period::{PeriodError, ReportPeriod, ReportTimeZone},
     snapshot::SnapshotError,
-    totals::frame,
 };
-
-/// Rows that are grouped at once.
-const ROWS_AT_ONCE: usize = 16_384;
-
-/// Groups that may wait to be put together.
-const GROUPS_AT_ONCE: usize = 32_768;
-
-/// The columns that are grouped or added up.
-const COLUMNS: [&str; 7] =
-    ["ticket_status", "ticket_price", "ticket_currency", "refunded_amount", "fare_code", "fare_seat_class", "trip_id"];
-
-/// The day of issue, which only the frames have.
-const DAY: &str = "issue_day";
-
-/// By what tickets are grouped, always by currency and status too.
-const GROUPINGS: [&[&str]; 3] = [
-    &["ticket_currency", "ticket_status", DAY],
-    &["ticket_currency", "ticket_status", "trip_id"],
-    &["ticket_currency", "ticket_status", "fare_code", "fare_seat_class"],
-];
-
-/// What is added up of each group.
-const SUMS: [&str; 3] = ["tickets", "ticket_price", "refunded_amount"];
 
 /// The days of a period, each from its first instant on.
 #[derive(Debug)]
@@ -77,13 +54,45 @@ fn date(number: i32) -> Date {
     jiff::civil::date(1970, 1, 1).saturating_add(number.days())
 }
 
+/// Texts by numbers, so that what is grouped by them is found without making texts.
+#[derive(Debug, Default)]
+struct Texts {
+    numbers: HashMap<String, u32>,
+    texts: Vec<String>,
+}
+
+impl Texts {
+    /// The number of a text; 0 for none.
+    fn number(&mut self, texts: &StringArray, row: usize) -> u32 {
+        if texts.is_null(row) {
+            return 0;
+        }
+        let text = texts.value(row);
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        self.texts.push(text.to_owned());
+        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(text.to_owned(), number);
+        number
+    }
+
+    fn text(&self, number: u32) -> Option<String> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.texts.get(place).cloned()
+    }
+}
+
+/// Sales by currency and two more numbers.
+type Groups = HashMap<[u32; 3], Sales>;
+
 /// The tickets so far.
 pub struct TicketSums {
     starts: Starts,
-    waiting: Vec<RecordBatch>,
-    waiting_rows: usize,
-    /// The frames of each of [`GROUPINGS`].
-    groups: [Vec<DataFrame>; 3],
+    texts: Texts,
+    by_day: HashMap<(u32, i32), Sales>,
+    by_trip: Groups,
+    by_fare: Groups,
 }
 
 impl TicketSums {
@@ -92,51 +101,45 @@ impl TicketSums {
     /// # Errors
     /// When the period lies at the calendar's very end.
     pub fn new(period: ReportPeriod, zone: &ReportTimeZone) -> Result<Self, PeriodError> {
-        let groups = std::array::from_fn(|_| Vec::new());
-        Ok(Self { starts: Starts::new(period, zone)?, waiting: Vec::new(), waiting_rows: 0, groups })
+        Ok(Self {
+            starts: Starts::new(period, zone)?,
+            texts: Texts::default(),
+            by_day: HashMap::new(),
+            by_trip: Groups::new(),
+            by_fare: Groups::new(),
+        })
     }
 
     /// Adds a batch of tickets; what is wrong with single ones goes to `exceptions`.
     ///
     /// # Errors
-    /// When Polars fails, or the exceptions can't be written.
+    /// When the exceptions can't be written.
     pub fn add(&mut self, batch: &RecordBatch, exceptions: &mut Exceptions<'_>) -> Result<(), String> {
-        let days = self.days(batch);
+        let issued = column(batch, "issued_at").as_primitive::<TimestampMicrosecondType>();
+        let days: Date32Array = issued.iter().map(|at| at.map(|at| self.starts.day(at))).collect();
         judge_tickets(batch, &days, exceptions)?;
-        let positions = COLUMNS.map(|name| TICKETS.position(name).unwrap_or_default());
-        let chosen = batch.project(&positions).map_err(|e| e.to_string())?;
-        let mut fields = chosen.schema().fields().to_vec();
-        fields.push(Arc::new(Field::new(DAY, DataType::Date32, true)));
-        let mut columns = chosen.columns().to_vec();
-        columns.push(Arc::new(days));
-        self.waiting.push(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| e.to_string())?);
-        self.waiting_rows += batch.num_rows();
-        if self.waiting_rows < ROWS_AT_ONCE { Ok(()) } else { self.group() }
-    }
-
-    fn days(&self, batch: &RecordBatch) -> Date32Array {
-        let issued = batch.column(TICKETS.position("issued_at").unwrap_or_default());
-        let issued = issued.as_primitive::<TimestampMicrosecondType>();
-        issued.iter().map(|at| at.map(|at| self.starts.day(at))).collect()
-    }
-
-    fn group(&mut self) -> Result<(), String> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        self.waiting_rows = 0;
-        let rows = frame(std::mem::take(&mut self.waiting))?;
-        for (keys, groups) in GROUPINGS.iter().zip(&mut self.groups) {
-            let sums = [
-                len().cast(polars::prelude::DataType::UInt64).alias("tickets"),
-                col("ticket_price").sum(),
-                col("refunded_amount").sum(),
-            ];
-            groups.push(collect(rows.clone().lazy().group_by(names(keys)).agg(sums))?);
-            if groups.iter().map(DataFrame::height).sum::<usize>() > GROUPS_AT_ONCE {
-                let together = put_together(keys, std::mem::take(groups))?;
-                groups.push(together);
-            }
+        let texts = |name: &str| column(batch, name).as_string::<i32>();
+        let amounts = |name: &str| column(batch, name).as_primitive::<Decimal128Type>();
+        let [currencies, statuses, trips] = ["ticket_currency", "ticket_status", "trip_id"].map(texts);
+        let [fares, classes] = ["fare_code", "fare_seat_class"].map(texts);
+        let [prices, refunds] = ["ticket_price", "refunded_amount"].map(amounts);
+        for row in 0..batch.num_rows() {
+            let amount = |of: &arrow::array::Decimal128Array| if of.is_valid(row) { of.value(row) } else { 0 };
+            let status = if statuses.is_valid(row) { statuses.value(row) } else { "" };
+            let one = Sales {
+                tickets: 1,
+                reserved: u64::from(status == "reserved"),
+                cancelled: u64::from(status == "cancelled"),
+                refunded: u64::from(status == "refunded"),
+                checked_in: u64::from(status == "checked_in"),
+                gross: Money(amount(prices)),
+                refunds: Money(amount(refunds)),
+            };
+            let currency = self.texts.number(currencies, row);
+            let [trip, fare, class] = [trips, fares, classes].map(|of| self.texts.number(of, row));
+            self.by_day.entry((currency, days.value(row))).or_default().add(&one);
+            self.by_trip.entry([currency, trip, 0]).or_default().add(&one);
+            self.by_fare.entry([currency, fare, class]).or_default().add(&one);
         }
         Ok(())
     }
@@ -144,128 +147,56 @@ impl TicketSums {
     /// What the tickets come to; `trips` are all of theirs.
     ///
     /// # Errors
-    /// When Polars fails, or the trips can't be read.
+    /// When the trips can't be read.
     pub fn finish(
-        mut self,
+        self,
         trips: impl Iterator<Item = Result<RecordBatch, SnapshotError>>,
-    ) -> Result<SalesByCurrency, super::bookings::SummaryError> {
-        self.group()?;
+    ) -> Result<SalesByCurrency, SummaryError> {
+        let Self { texts, by_day, by_trip, by_fare, .. } = self;
         let trips = Trips::read(trips)?;
-        let mut sums = SalesByCurrency::default();
-        let [days, by_trip, fares] = self.groups;
-        if days.is_empty() {
-            return Ok(sums);
-        }
-        for (currency, key, sales) in parts(&put_together(GROUPINGS[0], days)?, GROUPINGS[0])? {
-            let of = sums.currencies.entry(currency).or_default();
+        let mut currencies: BTreeMap<String, TicketFigures> = BTreeMap::new();
+        let mut passengers: BTreeMap<Route, u64> = BTreeMap::new();
+        let code = |number| texts.text(number).unwrap_or_default();
+        for ((currency, day), sales) in by_day {
+            let of = currencies.entry(code(currency)).or_default();
             of.total.add(&sales);
-            if let [Key::Day(Some(day))] = key[..] {
-                of.by_day.entry(Day { day: date(day) }).or_default().add(&sales);
-            }
+            of.by_day.entry(Day { day: date(day) }).or_default().add(&sales);
         }
-        for (currency, key, sales) in parts(&put_together(GROUPINGS[1], by_trip)?, GROUPINGS[1])? {
-            let of = sums.currencies.entry(currency).or_default();
-            let [Key::Text(Some(id))] = &key[..] else { continue };
-            let Some(trip) = trips.0.get(id) else { continue };
+        for ([currency, trip, _], sales) in by_trip {
+            let id = texts.text(trip).unwrap_or_default();
+            let trip =
+                trips.0.get(&id).ok_or_else(|| SummaryError::Failed(format!("trip `{id}` is none of the trips")))?;
+            let of = currencies.entry(code(currency)).or_default();
             of.by_route.entry(trip.route.clone()).or_default().add(&sales);
             of.by_station_pair.entry(trip.stations.clone()).or_default().add(&sales);
             if trip.capacity.is_some() {
-                *sums.passengers.entry(trip.route.clone()).or_default() += sales.passengers();
+                *passengers.entry(trip.route.clone()).or_default() += sales.passengers();
             }
         }
-        for (currency, key, sales) in parts(&put_together(GROUPINGS[2], fares)?, GROUPINGS[2])? {
-            let of = sums.currencies.entry(currency).or_default();
-            if let [Key::Text(fare), Key::Text(class)] = &key[..] {
-                let key = Fare { fare: fare.clone(), class: class.clone() };
-                of.by_fare.entry(key).or_default().add(&sales);
-            }
+        for ([currency, fare, class], sales) in by_fare {
+            let of = currencies.entry(code(currency)).or_default();
+            let key = Fare { fare: texts.text(fare), class: texts.text(class) };
+            of.by_fare.entry(key).or_default().add(&sales);
         }
-        sums.load = trips.load(&sums.passengers);
-        Ok(sums)
+        Ok(SalesByCurrency { currencies, load: trips.load(&passengers) })
     }
 }
 
-fn names(keys: &[&str]) -> Vec<Expr> {
-    keys.iter().map(|key| col(*key)).collect()
-}
-
-fn collect(frame: LazyFrame) -> Result<DataFrame, String> {
-    frame.collect().map_err(|e| e.to_string())
-}
-
-/// The sums of groups that were made apart, of which there must be some.
-fn put_together(keys: &[&str], groups: Vec<DataFrame>) -> Result<DataFrame, String> {
-    let mut all = DataFrame::empty();
-    for group in &groups {
-        if all.width() == 0 {
-            all = group.clone();
-        } else {
-            all.vstack_mut(group).map_err(|e| e.to_string())?;
-        }
-    }
-    collect(all.lazy().group_by(names(keys)).agg(SUMS.map(|name| col(name).sum())))
-}
-
-/// A value by which tickets were grouped.
-#[derive(Debug, Clone)]
-enum Key {
-    Text(Option<String>),
-    Day(Option<i32>),
-}
-
-/// The groups of a frame: currency, the other keys, and what it comes to.
-fn parts(groups: &DataFrame, keys: &[&str]) -> Result<Vec<(String, Vec<Key>, Sales)>, String> {
-    let failed = |e: polars::prelude::PolarsError| e.to_string();
-    let counts = |name: &str| -> Result<Vec<u64>, String> {
-        let numbers = groups.column(name).and_then(|column| column.u64()).map_err(failed)?;
-        Ok(numbers.iter().map(Option::unwrap_or_default).collect())
-    };
-    let amounts = |name: &str| -> Result<Vec<i128>, String> {
-        let numbers = groups.column(name).and_then(|column| column.decimal()).map_err(failed)?;
-        Ok(numbers.physical().iter().map(Option::unwrap_or_default).collect())
-    };
-    let mut rows: Vec<Vec<Key>> = vec![Vec::new(); groups.height()];
-    for name in keys {
-        let column = groups.column(name).map_err(failed)?;
-        if *name == DAY {
-            let days = column.date().map_err(failed)?;
-            days.physical().iter().zip(&mut rows).for_each(|(day, row)| row.push(Key::Day(day)));
-        } else {
-            let texts = column.str().map_err(failed)?;
-            texts.iter().zip(&mut rows).for_each(|(text, row)| row.push(Key::Text(text.map(str::to_owned))));
-        }
-    }
-    let [tickets, gross, refunds] = SUMS;
-    let (tickets, gross, refunds) = (counts(tickets)?, amounts(gross)?, amounts(refunds)?);
-    let part = |(i, mut key): (usize, Vec<Key>)| {
-        let mut taken = |at: usize| match key.remove(at) {
-            Key::Text(text) => text.unwrap_or_default(),
-            Key::Day(_) => String::new(),
-        };
-        let (currency, status) = (taken(0), taken(0));
-        let mut sales =
-            Sales { tickets: tickets[i], gross: Money(gross[i]), refunds: Money(refunds[i]), ..Sales::default() };
-        match status.as_str() {
-            "reserved" => sales.reserved = sales.tickets,
-            "cancelled" => sales.cancelled = sales.tickets,
-            "refunded" => sales.refunded = sales.tickets,
-            "checked_in" => sales.checked_in = sales.tickets,
-            _ => {}
-        }
-        (currency, key, sales)
-    };
-    Ok(rows.into_iter().enumerate().map(part).collect())
+/// A column of the tickets by its name.
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a dyn Array {
+    batch.column(TICKETS.position(name).unwrap_or_default())
 }
 
 /// What is wrong with single tickets.
 fn judge_tickets(batch: &RecordBatch, days: &Date32Array, exceptions: &mut Exceptions<'_>) -> Result<(), String> {
-    let column = |name: &str| batch.column(TICKETS.position(name).unwrap_or_default());
+    let column = |name: &str| column(batch, name);
     let texts = |name: &str| column(name).as_string::<i32>();
     let text = |name: &str, row: usize| texts(name).is_valid(row).then(|| texts(name).value(row).to_owned());
     let (bookings, currencies, their_currencies) =
         (column("booking_id"), texts("ticket_currency"), texts("booking_currency"));
     let (statuses, latest) = (texts("ticket_status"), texts("latest_payment_status"));
     let prices = column("ticket_price").as_primitive::<Decimal128Type>();
+    let totals = column("booking_total_amount").as_primitive::<Decimal128Type>();
     let paid = column("paid_amount").as_primitive::<Decimal128Type>();
     for row in 0..batch.num_rows() {
         let mut add = |reason, stage, amount| {
@@ -287,7 +218,7 @@ fn judge_tickets(batch: &RecordBatch, days: &Date32Array, exceptions: &mut Excep
         if currencies.value(row) != their_currencies.value(row) {
             add("currencies_differ", Stage::Totals, Some(-price))?;
         }
-        let unpaid = paid.is_null(row) || paid.value(row) == 0;
+        let unpaid = totals.value(row) > 0 && (paid.is_null(row) || paid.value(row) == 0);
         let settled = latest.is_valid(row) && matches!(latest.value(row), "completed" | "refunded");
         if statuses.value(row) == "checked_in" && unpaid && !settled {
             add("checked_in_unpaid", Stage::Received, None)?;
@@ -318,7 +249,6 @@ pub struct SalesByCurrency {
     pub currencies: BTreeMap<String, TicketFigures>,
     /// How full each route's trains were.
     pub load: Vec<Load>,
-    passengers: BTreeMap<Route, u64>,
 }
 
 /// Parts in the order of their keys.

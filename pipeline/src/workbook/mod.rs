@@ -92,6 +92,14 @@ impl From<Manifest> for Facts {
     }
 }
 
+/// Whether a workbook can show a picture.
+///
+/// # Errors
+/// When it can't: the reason.
+pub fn check_picture(bytes: &[u8]) -> Result<(), WorkbookError> {
+    package::picture(bytes)
+}
+
 /// The most exceptions on their sheet.
 pub const LISTED_EXCEPTIONS: usize = 100_000;
 

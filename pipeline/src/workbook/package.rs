@@ -212,7 +212,7 @@ fn sample_styles(row: &str) -> Vec<u32> {
     row.split("<c ").skip(1).filter_map(style).collect()
 }
 
-/// The sheet `Run info`: what this is, how it can be trusted, and what each column means.
+/// The sheet `Run info`: what this is, and how it can be trusted.
 struct Info<'a> {
     sheet: &'a mut Worksheet,
     layout: &'a Layout,
@@ -278,6 +278,8 @@ impl<'a> Info<'a> {
                 )
             },
         );
+        let failed: Vec<&str> = manifest.failed_controls().map(|control| control.detail.as_str()).collect();
+        let controls = if failed.is_empty() { "All hold".to_owned() } else { format!("FAILED: {}", failed.join("; ")) };
         let facts = [
             ("Period", format!("{} to {}, both inclusive, by the tickets' issued_at", days.first(), days.last())),
             ("Time zone", manifest.time_zone.name().to_owned()),
@@ -293,6 +295,7 @@ impl<'a> Info<'a> {
             ("Database snapshot", manifest.cut.snapshot.clone().unwrap_or_else(|| "one transaction".to_owned())),
             ("Edition", manifest.edition.to_string()),
             ("Changes", changes),
+            ("Controls", controls),
             ("Source", manifest.source.clone()),
             (
                 "Tickets",
@@ -383,6 +386,11 @@ fn reading_rules(manifest: &Manifest) -> Vec<String> {
             manifest.time_zone
         ),
     ]
+}
+
+/// Whether Excel shows such a picture; if not, why.
+pub(super) fn picture(bytes: &[u8]) -> Result<(), WorkbookError> {
+    Ok(rust_xlsxwriter::Image::new_from_buffer(bytes).map(drop)?)
 }
 
 /// The number that a cell holds for an amount: the nearest double, exact to the cent for every decimal(12,2).

@@ -142,16 +142,16 @@ fn interrupted(table: &str, act: &str, words: &[&str]) {
     lock.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).unwrap();
     let running = scene.work.with(&database, &[&JANUARY[..], &["--quiet"]].concat()).start();
     waiting::until("the run waits for the lock", || (database.postgres().report_connections().1 > 0).then_some(()));
-    database.execute(&format!(
-        "SELECT {act}(pid) FROM pg_stat_activity WHERE datname = current_database() \
-         AND application_name LIKE 'ticketing-report%' AND wait_event_type = 'Lock'"
-    ));
-    // The other connections of the run may wait for the same table until this is over.
-    drop(lock);
-    scene.assert_failed(&running.finish(), 75, words);
+    // Until it has given up: a connection that is just not waiting when it is its turn comes later.
     waiting::until("the run's connections are gone", || {
+        database.execute(&format!(
+            "SELECT {act}(pid) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name LIKE 'ticketing-report%' AND wait_event_type = 'Lock'"
+        ));
         (database.postgres().report_connections().0 == 0).then_some(())
     });
+    drop(lock);
+    scene.assert_failed(&running.finish(), 75, words);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The exceptions, one row each.
 
 use arrow::{
-    array::{Array, AsArray},
+    array::{Array, AsArray, Date32Array, Decimal128Array, Int64Array, StringArray},
     datatypes::{Date32Type, Decimal128Type, Int64Type},
     record_batch::RecordBatch,
 };
@@ -16,10 +16,13 @@ pub(super) fn write(facts: &Facts<'_>, grid: &mut Grid<'_>, batches: &[RecordBat
     let last = facts.manifest.period.period().last();
     grid.basis(&facts.cut())?;
     grid.basis(&locale.fill("basis.Exceptions", &[&last.to_string()]))?;
-    let mut rows: Vec<(usize, Vec<Value>)> = batches.iter().flat_map(|batch| rows(facts, batch)).collect();
+    let batches: Vec<Columns<'_>> = batches.iter().map(Columns::of).collect();
     // By reason; those of the same in the order of the file.
-    rows.sort_by_key(|(priority, _)| *priority);
-    let rows: Vec<Vec<Value>> = rows.into_iter().map(|(_, row)| row).collect();
+    let mut rows: Vec<(usize, usize, usize)> = Vec::new();
+    for (i, batch) in batches.iter().enumerate() {
+        rows.extend((0..batch.reasons.len()).map(|row| (batch.priority(row), i, row)));
+    }
+    rows.sort_unstable();
     let listed = rows.len() as u64;
     let all = facts.summary.exceptions.values().sum::<u64>();
     if listed < all {
@@ -46,42 +49,58 @@ pub(super) fn write(facts: &Facts<'_>, grid: &mut Grid<'_>, batches: &[RecordBat
         facts.column("owner", Kind::Text, Total::None),
         facts.column("comment", Kind::Text, Total::None),
     ];
-    grid.table("Exceptions", &columns, &rows, &[])?;
+    let mut row = |i: usize| rows.get(i).map_or_else(Vec::new, |&(_, batch, row)| batches[batch].row(facts, row));
+    grid.long_table("Exceptions", &columns, rows.len(), &mut row, &[])?;
     grid.sheet.set_freeze_panes(header + 1, 0)?.set_repeat_rows(header, header)?;
     Ok(())
 }
 
-/// The rows of a batch, each with the priority of its reason.
-fn rows(facts: &Facts<'_>, batch: &RecordBatch) -> Vec<(usize, Vec<Value>)> {
-    let locale = facts.locale();
-    let column = |name: &str| batch.column(columns::EXCEPTIONS.position(name).unwrap_or_default());
-    let texts = |name: &str| column(name).as_string::<i32>();
-    let amounts = column("amount").as_primitive::<Decimal128Type>();
-    let days = column("since").as_primitive::<Date32Type>();
-    let ages = column("age_days").as_primitive::<Int64Type>();
-    let text = |name: &str, row: usize| Value::text(texts(name).is_valid(row).then(|| texts(name).value(row)));
-    let epoch = Date::constant(1970, 1, 1);
-    (0..batch.num_rows())
-        .map(|row| {
-            let reason = texts("reason").value(row);
-            let priority = REASONS.iter().position(|term| term.key == reason).unwrap_or(REASONS.len());
-            let cells = vec![
-                Value::Text(locale.name(reason)),
-                Value::Text(locale.name(texts("step").value(row))),
-                text("booking_ref", row),
-                text("ticket_ref", row),
-                text("currency", row),
-                if amounts.is_valid(row) { Value::Money(Money(amounts.value(row))) } else { Value::Empty },
-                if days.is_valid(row) {
-                    Value::Date(epoch.saturating_add(days.value(row).days()))
-                } else {
-                    Value::Empty
-                },
-                if ages.is_valid(row) { Value::Count(ages.value(row).into()) } else { Value::Empty },
-                Value::Empty,
-                Value::Empty,
-            ];
-            (priority, cells)
-        })
-        .collect()
+/// The columns of a batch of exceptions.
+struct Columns<'a> {
+    reasons: &'a StringArray,
+    steps: &'a StringArray,
+    bookings: &'a StringArray,
+    tickets: &'a StringArray,
+    amounts: &'a Decimal128Array,
+    currencies: &'a StringArray,
+    days: &'a Date32Array,
+    ages: &'a Int64Array,
+}
+
+impl<'a> Columns<'a> {
+    fn of(batch: &'a RecordBatch) -> Self {
+        let column = |name: &str| batch.column(columns::EXCEPTIONS.position(name).unwrap_or_default());
+        Self {
+            reasons: column("reason").as_string(),
+            steps: column("step").as_string(),
+            bookings: column("booking_ref").as_string(),
+            tickets: column("ticket_ref").as_string(),
+            amounts: column("amount").as_primitive::<Decimal128Type>(),
+            currencies: column("currency").as_string(),
+            days: column("since").as_primitive::<Date32Type>(),
+            ages: column("age_days").as_primitive::<Int64Type>(),
+        }
+    }
+
+    /// The place of a row's reason among all.
+    fn priority(&self, row: usize) -> usize {
+        let reason = self.reasons.value(row);
+        REASONS.iter().position(|term| term.key == reason).unwrap_or(REASONS.len())
+    }
+
+    fn row(&self, facts: &Facts<'_>, row: usize) -> Vec<Value> {
+        let locale = facts.locale();
+        let text = |texts: &StringArray| Value::text(texts.is_valid(row).then(|| texts.value(row)));
+        let day = |number: i32| Date::constant(1970, 1, 1).saturating_add(number.days());
+        vec![
+            Value::Text(locale.name(self.reasons.value(row))),
+            Value::Text(locale.name(self.steps.value(row))),
+            text(self.bookings),
+            text(self.tickets),
+            text(self.currencies),
+            if self.amounts.is_valid(row) { Value::Money(Money(self.amounts.value(row))) } else { Value::Empty },
+            if self.days.is_valid(row) { Value::Date(day(self.days.value(row))) } else { Value::Empty },
+            if self.ages.is_valid(row) { Value::Count(self.ages.value(row).into()) } else { Value::Empty },
+        ]
+    }
 }

@@ -217,7 +217,7 @@ impl<'a> Grid<'a> {
     }
 
     /// A table of at least one row; its name must be the workbook's only one. Rows whose number is among `steps` stand
-    /// out. Formulas in rows may refer to `{row}`, their own.
+    /// out.
     pub(super) fn table(
         &mut self,
         name: &str,
@@ -225,9 +225,21 @@ impl<'a> Grid<'a> {
         rows: &[Vec<Value>],
         steps: &[usize],
     ) -> Result<Place, XlsxError> {
+        self.long_table(name, columns, rows.len(), &mut |i| rows.get(i).cloned().unwrap_or_default(), steps)
+    }
+
+    /// A table whose rows are made one by one.
+    pub(super) fn long_table(
+        &mut self,
+        name: &str,
+        columns: &[Column],
+        count: usize,
+        row: &mut dyn FnMut(usize) -> Vec<Value>,
+        steps: &[usize],
+    ) -> Result<Place, XlsxError> {
         let has_total = columns.iter().any(|column| column.total != Total::None);
         let first_row = self.row + 1;
-        let last_row = self.row + u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let last_row = self.row + u32::try_from(count).unwrap_or(u32::MAX);
         let last_column = u16::try_from(columns.len() - 1).unwrap_or(0);
         let described: Vec<TableColumn> = columns.iter().map(|column| self.describe(column)).collect();
         let table = Table::new()
@@ -238,11 +250,15 @@ impl<'a> Grid<'a> {
             .set_alt_text(&self.words.title(self.name));
         self.sheet.set_row_height(self.row, 32)?;
         self.sheet.add_table(self.row, 0, last_row + u32::from(has_total), last_column, &table)?;
-        for (i, row) in rows.iter().enumerate() {
-            let at = first_row + u32::try_from(i).unwrap_or(0);
-            let base = if steps.contains(&i) { self.formats.step.clone() } else { Format::new() };
-            for ((column, value), described) in (0..).zip(row).zip(columns) {
-                self.cell(at, column, value, Formats::shown(described.kind, base.clone()))?;
+        let shown = |base: &Format| columns.iter().map(|column| Formats::shown(column.kind, base.clone())).collect();
+        let (plain, step): (Vec<Format>, Vec<Format>) = (shown(&Format::new()), shown(&self.formats.step));
+        for (i, at) in (0..count).zip(first_row..) {
+            let is_step = steps.contains(&i);
+            let formats = if is_step { &step } else { &plain };
+            for ((column, value), format) in (0..).zip(row(i)).zip(formats) {
+                if value != Value::Empty || is_step {
+                    self.cell(at, column, &value, format)?;
+                }
             }
         }
         if has_total {
@@ -262,7 +278,10 @@ impl<'a> Grid<'a> {
 
     /// A figure that stands in a row and not in a column, for the data dictionary.
     pub(super) fn dictionary_term(&mut self, name: &str, meaning: &str) {
-        self.dictionary.push([self.name.to_owned(), name.to_owned(), meaning.to_owned()]);
+        let entry = [self.name.to_owned(), name.to_owned(), meaning.to_owned()];
+        if !self.dictionary.contains(&entry) {
+            self.dictionary.push(entry);
+        }
     }
 
     fn describe(&self, column: &Column) -> TableColumn {
@@ -303,34 +322,30 @@ impl<'a> Grid<'a> {
         Ok(())
     }
 
-    fn cell(&mut self, row: u32, column: u16, value: &Value, format: Format) -> Result<(), XlsxError> {
+    fn cell(&mut self, row: u32, column: u16, value: &Value, format: &Format) -> Result<(), XlsxError> {
+        let sheet = &mut *self.sheet;
         match value {
-            Value::Empty => self.sheet.write_blank(row, column, &format)?,
-            Value::Text(text) => self.sheet.write_string_with_format(row, column, fitting(text), &format)?,
+            Value::Empty => sheet.write_blank(row, column, format)?,
+            Value::Text(text) => sheet.write_string_with_format(row, column, fitting(text), format)?,
             Value::Count(count) => {
-                // Counts of tables of a different kind of cell show as what they are.
-                let format = format.set_num_format("#,##0");
-                self.sheet.write_number_with_format(row, column, number(Money(count * 100)), &format)?
+                let count = number(Money(count * 100));
+                // In a column of amounts a count still shows as what it is.
+                let format = format.clone().set_num_format("#,##0");
+                sheet.write_number_with_format(row, column, count, &format)?
             }
-            Value::Money(amount) => {
-                let format = format.set_num_format("#,##0.00");
-                self.sheet.write_number_with_format(row, column, number(*amount), &format)?
-            }
-            Value::Share(share) => self.sheet.write_number_with_format(row, column, *share, &format)?,
-            Value::Date(day) => {
-                // Excel knows no days before 1900.
-                match serial(day_number(*day).into()) {
-                    Some(days) => {
-                        let days = number(Money(i128::from(days) * 100));
-                        self.sheet.write_number_with_format(row, column, days, &format)?
-                    }
-                    None => self.sheet.write_string_with_format(row, column, day.to_string(), &format)?,
+            Value::Money(amount) => sheet.write_number_with_format(row, column, number(*amount), format)?,
+            Value::Share(share) => sheet.write_number_with_format(row, column, *share, format)?,
+            // Excel knows no days before 1900.
+            Value::Date(day) => match serial(day_number(*day).into()) {
+                Some(days) => {
+                    let days = number(Money(i128::from(days) * 100));
+                    sheet.write_number_with_format(row, column, days, format)?
                 }
-            }
+                None => sheet.write_string_with_format(row, column, day.to_string(), format)?,
+            },
             Value::Formula(formula, amount) => {
-                let formula = Formula::new(formula.replace("{row}", &(row + 1).to_string()));
-                let formula = formula.set_result(number(*amount).to_string());
-                self.sheet.write_formula_with_format(row, column, formula, &format)?
+                let formula = Formula::new(formula.as_str()).set_result(number(*amount).to_string());
+                sheet.write_formula_with_format(row, column, formula, format)?
             }
         };
         Ok(())

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     manifest::Money,
-    summary::{AGES, LineKind, judge::STARTS},
+    summary::{
+        AGES, LineKind,
+        judge::{STARTS, Stage},
+    },
 };
 
 fn plus(rows: impl Iterator<Item = Money>) -> Money {
@@ -155,6 +158,11 @@ pub(super) fn reconciliation(facts: &Facts<'_>, grid: &mut Grid<'_>) -> Result<(
             facts.term("unexplained", Kind::Money, Total::Sum(Value::Money(residual))),
         ];
         grid.table(&facts.table_name(RECONCILIATION, code), &columns, &rows, &steps)?;
+    }
+    for (_, step, differences) in Stage::ALL {
+        for key in [step].iter().chain(differences).chain(&STARTS) {
+            grid.dictionary_term(&locale.name(key), &locale.meaning(key));
+        }
     }
     grid.section(&locale.text("priority"))?;
     for reason in &crate::summary::terms::REASONS {

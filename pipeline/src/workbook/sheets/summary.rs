@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The figures, in the order in which they stand.
-const FIGURES: [&str; 16] = [
+const FIGURES: [&str; 17] = [
     "tickets",
     "reserved",
     "cancelled",
@@ -25,6 +25,7 @@ const FIGURES: [&str; 16] = [
     "booking_totals",
     "due",
     "received",
+    "given_back",
     "paid",
     "outstanding",
 ];
@@ -146,6 +147,7 @@ fn figures(sales: &Sales, bookings: &BookingFigures) -> [Value; FIGURES.len()] {
         Value::Money(bookings.totals),
         Value::Money(bookings.due),
         Value::Money(bookings.received),
+        Value::Money(bookings.given_back),
         Value::Money(bookings.paid),
         Value::Money(bookings.outstanding),
     ]

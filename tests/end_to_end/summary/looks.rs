@@ -1,0 +1,145 @@
+//! Languages, branding, earlier periods, and what doesn't fit on a sheet.
+
+use std::{collections::BTreeMap, fs};
+
+use arrow::record_batch::RecordBatch;
+use calamine::{Data, Reader};
+use pipeline::{
+    columns::EXCEPTIONS,
+    locale::Locale,
+    summary::{
+        Relation, Summary,
+        terms::{REASONS, TERMS},
+    },
+    workbook::{self, Facts, LISTED_EXCEPTIONS, Layout, SUMMARY_SHEETS},
+};
+use tests::{
+    cells::{Cell, batch},
+    database::{Database, Kind, MEDIUM},
+    sheet, tools,
+    workplace::Workplace,
+};
+
+use super::{cents, row_after, rows_of};
+use crate::constructed;
+
+/// A PNG file of one pixel.
+const PIXEL: &[u8] = include_bytes!("pixel.png");
+
+#[test]
+fn figures_stand_beside_those_of_earlier_periods() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &MEDIUM));
+    work.succeed(&database, &["--period", "2024-12", "--store", "reports"]);
+    work.succeed(&database, &["--period", "2025-01", "--store", "reports"]);
+    let [before, now] = ["2024-12", "2025-01"].map(|month| work.store().edition(month, 1));
+    assert_eq!(now.compared.len(), 1);
+    let compared = &now.compared[0];
+    assert_eq!((compared.relation, compared.period, compared.edition), (Relation::Previous, before.period, 1));
+    let [earlier, later] = [&before, &now].map(|m| m.summary.as_ref().unwrap().currencies["EUR"].sales.net().0);
+    assert_eq!(compared.currencies["EUR"].sales.net().0, earlier);
+    let summary = rows_of(&work, &now, "Summary");
+    let net = row_after(&summary, "EUR", "Net sales");
+    assert_eq!([cents(&net[1]), cents(&net[2]), cents(&net[3])], [later, earlier, later - earlier]);
+    assert_eq!(net[4], Data::String("not available".to_owned()), "of the year before there is nothing");
+    // December has 31 days as January has: all of it stands beside January's days.
+    let days = rows_of(&work, &now, "By day");
+    assert_eq!(cents(&row_after(&days, "EUR", "Total")[7]), earlier);
+}
+
+#[test]
+fn sheets_speak_german_and_show_whose_they_are() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &MEDIUM));
+    fs::write(work.file("logo.png"), PIXEL).unwrap();
+    let brand = ["--locale", "de", "--company", "Bahn & Söhne", "--accent", "#ffcc00", "--logo", "logo.png"];
+    work.succeed(&database, &[&["--period", "2025-01", "--store", "reports"][..], &brand].concat());
+    let manifest = work.store().manifest();
+    assert_eq!(manifest.locale, Locale::De);
+    let mut workbook = sheet::open(&work.store().workbook(&manifest));
+    assert_eq!(workbook.sheet_names()[1..12], SUMMARY_SHEETS, "sheets' names are never translated");
+    let (header, _) = sheet::rows(&mut workbook, "TicketingReport");
+    assert_eq!(header[0], "ticket_ref", "nor are the tickets' columns");
+    let summary = rows_of(&work, &manifest, "Summary");
+    assert_eq!(summary[0][0], Data::String("Zusammenfassung".to_owned()));
+    assert!(summary[1][0].to_string().starts_with("Bahn & Söhne"));
+    let gross = row_after(&summary, "EUR", &Locale::De.name("gross"));
+    assert_eq!(cents(&gross[1]), manifest.summary.as_ref().unwrap().currencies["EUR"].sales.gross.0);
+    tools::validate_open_xml(&work.store().workbook(&manifest));
+
+    // Another run of the same edition gives the same bytes, without the logo's file.
+    fs::remove_file(work.file("logo.png")).unwrap();
+    work.command(&["render", "2025-01", "--output", "again.xlsx", "--store", "reports"]).finish().succeeded();
+    assert_eq!(fs::read(work.file("again.xlsx")).unwrap(), fs::read(work.store().workbook(&manifest)).unwrap());
+
+    let ended = work.with(&database, &["--quiet", "--period", "2025-01", "--logo", "logo.png"]).finish();
+    let message = ended.failed(78);
+    assert!(message.contains("`logo.png`") && message.contains("PNG or JPEG"), "{message}");
+    let ended = work.with(&database, &["--quiet", "--period", "2025-01", "--accent", "yellow"]).finish();
+    assert!(ended.failed(78).contains("`yellow`"));
+}
+
+/// As many exceptions in batches of a thousand.
+fn exceptions(count: usize) -> Vec<RecordBatch> {
+    let row = |i: usize| -> Vec<Cell> {
+        let values = EXCEPTIONS.columns.iter().map(|column| match column.name {
+            "reason" => Cell::Text("underpaid".to_owned()),
+            "step" => Cell::Text("received".to_owned()),
+            "booking_ref" => Cell::Text(format!("BK{i}")),
+            "amount" => Cell::Money(-1),
+            "currency" => Cell::Text("EUR".to_owned()),
+            _ => Cell::Null,
+        });
+        values.collect()
+    };
+    let batches = (0..count.div_ceil(1000)).map(|nth| {
+        let rows: Vec<_> = (nth * 1000..count.min((nth + 1) * 1000)).map(row).collect();
+        batch(&EXCEPTIONS, &rows)
+    });
+    batches.collect()
+}
+
+#[test]
+fn more_exceptions_than_a_sheet_lists_are_told_with_the_file_that_has_all() {
+    let all = exceptions(LISTED_EXCEPTIONS + 1_500);
+    let listed = workbook::listed_exceptions(all.into_iter().map(Ok::<_, ()>)).unwrap();
+    assert_eq!(listed.iter().map(RecordBatch::num_rows).sum::<usize>(), LISTED_EXCEPTIONS);
+
+    let mut manifest = constructed::manifest(0);
+    let counts = BTreeMap::from([("underpaid".to_owned(), 150)]);
+    manifest.summary = Some(Summary { exceptions: counts, ..Summary::default() });
+    let facts = Facts { manifest: manifest.clone(), exceptions: exceptions(100) };
+    let mut bytes = Vec::new();
+    workbook::write(&mut bytes, &Layout::of(&manifest).unwrap(), 1, [], |_| Some(facts)).unwrap();
+    let mut workbook = sheet::open_bytes(&bytes);
+    let range = workbook.worksheet_range("Exceptions").unwrap();
+    let told = range.rows().flatten().find(|cell| cell.to_string().contains("editions/2025-01/1/exceptions.parquet"));
+    assert!(told.is_some_and(|told| told.to_string().starts_with("50 more of 150 exceptions")), "{range:?}");
+}
+
+#[test]
+fn headers_of_bookings_amounts_warn_against_adding_them_up() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &MEDIUM));
+    work.succeed(&database, &["--period", "2025-01"]);
+    let folder = tempfile::tempdir().unwrap();
+    let workbook = work.store().workbook(&work.store().manifest());
+    tools::run(std::process::Command::new("unzip").arg("-q").arg(&workbook).arg("-d").arg(folder.path()));
+    let notes = fs::read_to_string(folder.path().join("xl/comments1.xml")).unwrap();
+    assert_eq!(notes.matches("counts a booking with three tickets three times").count(), 2);
+    // The summary is what is open at first.
+    let book = fs::read_to_string(folder.path().join("xl/workbook.xml")).unwrap();
+    assert!(book.contains("activeTab=\"1\""), "{book}");
+    let charts = fs::read_dir(folder.path().join("xl/charts")).unwrap().count();
+    assert_eq!(charts, 4);
+    let drawing = fs::read_to_string(folder.path().join("xl/drawings/drawing1.xml")).unwrap();
+    assert_eq!(drawing.matches(" descr=\"").count(), 4, "every chart has an alternative text");
+}
+
+#[test]
+fn the_documents_define_what_the_code_does() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/definitions.md")).unwrap();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = words(&page);
+    for term in TERMS.iter().chain(&REASONS) {
+        let line = words(&format!("- **{}**: {}", term.name, term.meaning));
+        assert!(page.contains(&line), "docs/definitions.md lacks: {line}");
+    }
+}

@@ -24,7 +24,8 @@ use pipeline::{
     columns::TICKETS,
     config::DatabaseAddress,
     demo::DemoOptions,
-    manifest::{Compression, Manifest},
+    locale::Locale,
+    manifest::{Branding, Compression, Manifest},
     period::{ReportPeriod, ReportTimeZone},
     progress::Reporter,
     run::{Outcome, ReportRequest, run_report},
@@ -109,6 +110,9 @@ fn report(database: &PostgresDatabase) -> Outcome {
         fail_if_empty: true,
         threads: available_threads(),
         compression: Compression::default(),
+        strict: false,
+        locale: Locale::default(),
+        branding: Branding::default(),
     };
     let store = Store::open(&folder.path().display().to_string()).unwrap();
     run_report(&request, &address(database), &store, &Reporter::quiet()).unwrap()

@@ -85,8 +85,11 @@ pub async fn compared(store: &Store, period: ReportPeriod, zone: &ReportTimeZone
     Ok(found)
 }
 
+/// The first and the last day of a period, unless they lie beyond the calendar.
+type Days = Result<(Date, Date), jiff::Error>;
+
 /// The days just before, as many; for a month the month before. And the same days a year before.
-fn neighbours(period: ReportPeriod) -> [(Relation, Result<(Date, Date), jiff::Error>); 2] {
+fn neighbours(period: ReportPeriod) -> [(Relation, Days); 2] {
     let (first, last) = (period.first(), period.last());
     let before = first.yesterday().and_then(|end| {
         if period.is_whole_month() {
@@ -105,6 +108,31 @@ fn neighbours(period: ReportPeriod) -> [(Relation, Result<(Date, Date), jiff::Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        manifest::Money,
+        summary::{CurrencySummary, LineKind, ReconciliationLine},
+    };
+
+    #[test]
+    fn what_no_difference_explains_is_a_control_that_fails_with_the_amount() {
+        let line =
+            |kind, key: &str, cents| ReconciliationLine { kind, key: key.to_owned(), count: 1, amount: Money(cents) };
+        let of = |difference| {
+            let reconciliation = vec![
+                line(LineKind::Step, "tickets_sold", 10_000),
+                line(LineKind::Exception, "total_unlike_tickets", difference),
+                line(LineKind::Step, "booking_totals", 10_050),
+                line(LineKind::Step, "payments_given_back", 700),
+                line(LineKind::Step, "ticket_refunds", 700),
+            ];
+            let currency = CurrencySummary { reconciliation, ..CurrencySummary::default() };
+            Summary { currencies: [("EUR".to_owned(), currency)].into(), ..Summary::default() }
+        };
+        assert!(reconciliation(&of(50)).passed);
+        let failed = reconciliation(&of(49));
+        assert!(!failed.passed);
+        assert_eq!(failed.detail, "0.01 EUR are unexplained at booking_totals");
+    }
 
     #[test]
     fn a_period_is_compared_with_as_many_days_before_it_and_the_same_a_year_before() {

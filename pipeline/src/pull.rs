@@ -73,6 +73,9 @@ pub struct Pulled {
 /// A table's name and file, and the seconds it took.
 type Timed = (&'static str, TableFile, f64);
 
+/// What bookings and payments come to, by currency code.
+type SumsByCurrency = BTreeMap<String, BookingSums>;
+
 /// What of the exceptions is known from some of the tables.
 struct Found<T> {
     sums: T,
@@ -166,11 +169,7 @@ impl Pull<'_> {
     }
 
     /// The other tables, and then what doesn't agree among them. All of it takes less time than the tickets.
-    fn others(
-        &self,
-        days: &Days,
-        writer: &mut TableWriter,
-    ) -> Result<(Vec<Timed>, Found<BTreeMap<String, BookingSums>>), Error> {
+    fn others(&self, days: &Days, writer: &mut TableWriter) -> Result<(Vec<Timed>, Found<SumsByCurrency>), Error> {
         let timed =
             [&BOOKINGS, &PAYMENTS, &REFUNDS, &TRIPS].map(|table| self.timed(table, None, None, &mut |_| Ok(())));
         let timed = timed.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -286,4 +285,30 @@ pub fn create(path: &Path) -> Result<File, StoreError> {
 /// When it has panicked.
 pub fn join<T>(thread: thread::ScopedJoinHandle<'_, T>) -> Result<T, Error> {
     thread.join().map_err(|_| Error::System("a thread of the report has died; please report this".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Money, Total};
+
+    fn totals(currency: &str, rows: u64, cents: i128) -> Totals {
+        Totals::from([(currency.to_owned(), Total { rows, amount: Money(cents) })])
+    }
+
+    #[test]
+    fn sums_unlike_the_databases_own_are_told_by_table_and_currency() {
+        let file = |totals| TableFile { rows: 2, size: 0, sha256: String::new(), digest: String::new(), totals };
+        let tables = BTreeMap::from([("tickets".to_owned(), file(totals("EUR", 2, 1_000)))]);
+        assert!(agree(&tables, &BTreeMap::from([("tickets".to_owned(), totals("EUR", 2, 1_000))])).passed);
+        for (controls, told) in [
+            (totals("EUR", 2, 1_001), "tickets EUR: 2 rows of 10.00 were read, the database says 2 of 10.01"),
+            (totals("EUR", 3, 1_000), "the database says 3 of 10.00"),
+            (totals("CHF", 2, 1_000), "tickets CHF: 0 rows of 0.00 were read"),
+            (Totals::new(), "the database says 0 of 0.00"),
+        ] {
+            let control = agree(&tables, &BTreeMap::from([("tickets".to_owned(), controls)]));
+            assert!(!control.passed && control.detail.contains(told), "{}", control.detail);
+        }
+    }
 }

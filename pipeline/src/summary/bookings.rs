@@ -39,6 +39,9 @@ impl From<String> for SummaryError {
     }
 }
 
+/// A payment's method and its status.
+type MethodAndStatus = (Option<String>, Option<String>);
+
 /// What a currency's bookings, payments and refunds come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BookingSums {
@@ -47,7 +50,7 @@ pub struct BookingSums {
     /// Of the bookings those that are confirmed, and those for which something was received.
     pub due_and_received: (u64, u64),
     /// By method and status: first payments, and retries.
-    pub payments: BTreeMap<(Option<String>, Option<String>), (Total, Total)>,
+    pub payments: BTreeMap<MethodAndStatus, (Total, Total)>,
     /// All refunds.
     pub refunds: Total,
     /// What is outstanding, by age.
@@ -315,8 +318,11 @@ impl BookingSums {
     /// Payments by method and status, in the order of both.
     #[must_use]
     pub fn payment_lines(&self) -> Vec<PaymentLine> {
-        let line = |((method, status), (first, retries)): (&(Option<String>, Option<String>), &(Total, Total))| {
-            PaymentLine { method: method.clone(), status: status.clone(), first: *first, retries: *retries }
+        let line = |((method, status), (first, retries)): (&MethodAndStatus, &(Total, Total))| PaymentLine {
+            method: method.clone(),
+            status: status.clone(),
+            first: *first,
+            retries: *retries,
         };
         self.payments.iter().map(line).collect()
     }

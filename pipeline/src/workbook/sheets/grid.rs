@@ -182,7 +182,7 @@ impl<'a> Grid<'a> {
         sheet.set_footer(format!("&L{}&C&A&R&P / &N", words.footer.replace('&', "&&")));
         let last_column = u16::try_from(widths.len().saturating_sub(1)).unwrap_or(0);
         let mut grid = Self { sheet, name, row: 0, formats, words, last_column, dictionary };
-        grid.sheet.write_string_with_format(0, 0, &words.title(name), &formats.title)?;
+        grid.sheet.write_string_with_format(0, 0, words.title(name), &formats.title)?;
         grid.sheet.set_row_height(0, 24)?;
         grid.row = 1;
         Ok(grid)
@@ -247,7 +247,7 @@ impl<'a> Grid<'a> {
             .set_style(TableStyle::Light1)
             .set_columns(&described)
             .set_total_row(has_total)
-            .set_alt_text(&self.words.title(self.name));
+            .set_alt_text(self.words.title(self.name));
         self.sheet.set_row_height(self.row, 32)?;
         self.sheet.add_table(self.row, 0, last_row + u32::from(has_total), last_column, &table)?;
         let shown = |base: &Format| columns.iter().map(|column| Formats::shown(column.kind, base.clone())).collect();
@@ -256,7 +256,13 @@ impl<'a> Grid<'a> {
             let is_step = steps.contains(&i);
             let formats = if is_step { &step } else { &plain };
             for ((column, value), format) in (0..).zip(row(i)).zip(formats) {
-                if value != Value::Empty || is_step {
+                if let (Value::Text(text), Kind::Count | Kind::Money | Kind::Share) =
+                    (&value, columns[usize::from(column)].kind)
+                {
+                    // A word in the place of a number stands where the number would.
+                    let format = format.clone().set_align(FormatAlign::Right);
+                    self.sheet.write_string_with_format(at, column, fitting(text), &format)?;
+                } else if value != Value::Empty || is_step {
                     self.cell(at, column, &value, format)?;
                 }
             }

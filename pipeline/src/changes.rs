@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use arrow::{
-    array::{Array, AsArray},
+    array::{Array, ArrayRef, AsArray},
     datatypes::{Date32Type, Decimal128Type, Time64MicrosecondType},
     record_batch::RecordBatch,
     row::{RowConverter, Rows, SortField},
@@ -72,7 +72,11 @@ pub fn compare(
 }
 
 fn entry<'a>(changes: &'a mut Changes, currency: &str) -> &'a mut ChangedNet {
-    changes.net.entry(currency.to_owned()).or_default()
+    // Nearly every ticket is in a currency that has come before, for which no text need be made.
+    if !changes.net.contains_key(currency) {
+        changes.net.insert(currency.to_owned(), ChangedNet::default());
+    }
+    changes.net.get_mut(currency).expect("it has just been seen to be there")
 }
 
 struct Tickets<I> {
@@ -81,6 +85,8 @@ struct Tickets<I> {
     batch: Option<(RecordBatch, Rows)>,
     row: usize,
     key: [usize; 3],
+    /// Where currency, price and refund stand.
+    money: [usize; 3],
 }
 
 /// A row's place in the report's order; what is missing comes last.
@@ -89,10 +95,11 @@ type Key<'a> = (bool, i32, bool, i64, &'a [u8]);
 impl<I: Iterator<Item = Result<RecordBatch, SnapshotError>>> Tickets<I> {
     fn new(batches: I) -> Result<Self, SnapshotError> {
         let fields = schema(&TICKETS).fields().iter().map(|field| SortField::new(field.data_type().clone())).collect();
-        let key =
-            ["service_date", "departure_time", "ticket_ref"].map(|name| TICKETS.position(name).unwrap_or_default());
+        let places = |names: [&str; 3]| names.map(|name| TICKETS.position(name).unwrap_or_default());
+        let key = places(["service_date", "departure_time", "ticket_ref"]);
+        let money = places(["ticket_currency", "ticket_price", "refunded_amount"]);
         let converter = RowConverter::new(fields).map_err(|e| unreadable(&e))?;
-        let mut tickets = Self { batches, converter, batch: None, row: 0, key };
+        let mut tickets = Self { batches, converter, batch: None, row: 0, key, money };
         tickets.next_batch()?;
         Ok(tickets)
     }
@@ -135,13 +142,12 @@ impl<I: Iterator<Item = Result<RecordBatch, SnapshotError>>> Tickets<I> {
     /// The ticket's currency and net amount.
     fn net(&self) -> (&str, i128) {
         let Some((batch, _)) = &self.batch else { return ("", 0) };
-        let column = |name: &str| batch.column(TICKETS.position(name).unwrap_or_default());
-        let amount = |name: &str| {
-            let amounts = column(name).as_primitive::<Decimal128Type>();
+        let [currency, price, refund] = self.money.map(|column| batch.column(column));
+        let amount = |of: &ArrayRef| {
+            let amounts = of.as_primitive::<Decimal128Type>();
             if amounts.is_valid(self.row) { amounts.value(self.row) } else { 0 }
         };
-        let currency = column("ticket_currency").as_string::<i32>().value(self.row);
-        (currency, amount("ticket_price") - amount("refunded_amount"))
+        (currency.as_string::<i32>().value(self.row), amount(price) - amount(refund))
     }
 
     fn same_row<J>(&self, other: &Tickets<J>) -> bool {

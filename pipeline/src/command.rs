@@ -84,6 +84,8 @@ fn run() -> u8 {
 }
 
 fn fail(reporter: &Reporter, error: &Error) -> u8 {
+    // A signal that is being handled ends the queries, which fail then: it is the signal that ends the process.
+    interrupt::wholly(|| ());
     let message = error.line();
     reporter.tell(&Event::Failed { message: &message, code: error.exit_code() });
     error.exit_code()

@@ -144,12 +144,22 @@ impl PostgresSession {
 /// When the server can't be reached or refuses.
 pub fn cancel_backends(url: &Url, address: &str, name: &str) -> Result<(), SourceError> {
     let mut session = PostgresSession::open(url, address, "ticketing-report-cancel")?;
-    session
-        .client
-        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", &[&name])
-        .map(drop)
-        .map_err(|e| explain(&e, address, "the cancellation"))
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
+    // One that is just being opened is no backend of this name yet: look until there has been none for a while.
+    let mut looks_without = 0;
+    while looks_without < LOOKS_WITHOUT {
+        let ended = session.client.execute(sql, &[&name]).map_err(|e| explain(&e, address, "the cancellation"))?;
+        looks_without = if ended == 0 { looks_without + 1 } else { 0 };
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
 }
+
+/// How many looks must find no connection, before there is none.
+const LOOKS_WITHOUT: u32 = 4;
+
+/// How long to wait between two of them.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// A cut of a PostgreSQL database.
 pub struct PostgresCut {

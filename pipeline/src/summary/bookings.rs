@@ -28,7 +28,7 @@ pub enum SummaryError {
     /// A table can't be read.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// Polars, Arrow or the file of exceptions fails.
+    /// Arrow or the file of exceptions fails, or the tables contradict each other.
     #[error("the summary can't be made: {0}")]
     Failed(String),
 }

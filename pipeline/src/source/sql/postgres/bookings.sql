@@ -1,6 +1,7 @@
 -- Each booking with a ticket in the period, once, with the count and the sum of all its tickets and their refunds,
 -- whenever issued, and of those of the period. Most bookings have tickets in their own currency only: what the others
--- need is looked up for them alone.
+-- need is looked up for them alone. The order is that of the keys, but told of their texts: for the keys themselves the
+-- planner would walk through two indexes in their order, which takes three times as long as to read both tables and sort.
 SELECT
     b.id AS booking_id,
     b.booking_ref::text AS booking_ref,
@@ -29,9 +30,9 @@ SELECT
             ) other
         )
     END AS ticket_totals_other,
-    sold.period_tickets AS period_ticket_count,
+    period.tickets AS period_ticket_count,
     CASE
-        WHEN sold.lowest_currency = b.currency AND sold.highest_currency = b.currency THEN sold.period_amount
+        WHEN sold.lowest_currency = b.currency AND sold.highest_currency = b.currency THEN period.amount
         ELSE (
             SELECT coalesce(sum(t.price), 0)
             FROM tickets t
@@ -48,13 +49,17 @@ JOIN (
         count(*) AS tickets,
         sum(t.price) AS amount,
         min(t.currency) AS lowest_currency,
-        max(t.currency) AS highest_currency,
-        count(*) FILTER (WHERE t.issued_at >= {start} AND t.issued_at < {end}) AS period_tickets,
-        coalesce(sum(t.price) FILTER (WHERE t.issued_at >= {start} AND t.issued_at < {end}), 0) AS period_amount
+        max(t.currency) AS highest_currency
     FROM tickets t
     WHERE t.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
     GROUP BY t.booking_id
 ) sold ON sold.booking_id = b.id
+JOIN (
+    SELECT t.booking_id, count(*) AS tickets, sum(t.price) AS amount
+    FROM tickets t
+    WHERE t.issued_at >= {start} AND t.issued_at < {end}
+    GROUP BY t.booking_id
+) period ON period.booking_id = b.id
 LEFT JOIN (
     SELECT
         t.booking_id,
@@ -69,4 +74,4 @@ LEFT JOIN (
     WHERE t.booking_id IN (SELECT booking_id FROM tickets WHERE issued_at >= {start} AND issued_at < {end})
     GROUP BY t.booking_id
 ) refunded ON refunded.booking_id = b.id
-ORDER BY b.id
+ORDER BY b.id::text COLLATE "C"

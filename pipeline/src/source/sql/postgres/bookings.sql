@@ -1,7 +1,7 @@
 -- Each booking with a ticket in the period, once, with the count and the sum of all its tickets and their refunds,
 -- whenever issued, and of those of the period. Most bookings have tickets in their own currency only: what the others
 -- need is looked up for them alone. The order is that of the keys, but told of their texts: for the keys themselves the
--- planner would walk through two indexes in their order, which takes three times as long as to read both tables and sort.
+-- planner would walk through two indexes in their order, which takes longer than to read both tables and sort.
 SELECT
     b.id AS booking_id,
     b.booking_ref::text AS booking_ref,

@@ -66,6 +66,15 @@ impl Locale {
         }
     }
 
+    /// What one row of a table is, which in English is told with the table.
+    #[must_use]
+    pub fn table(self, name: &str, english: &str) -> String {
+        match self {
+            Self::En => english.to_owned(),
+            Self::De => self.text(&format!("row.{name}")),
+        }
+    }
+
     /// The name of a term or reason. The English ones stand in [`terms`].
     #[must_use]
     pub fn name(self, key: &str) -> String {
@@ -97,6 +106,22 @@ mod tests {
     }
 
     #[test]
+    fn headings_can_stand_in_formulas() {
+        // In Excel's references to a column, other signs would have to be escaped.
+        let plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == ' ');
+        for locale in Locale::ALL {
+            for (key, heading) in locale.words().iter().filter(|(key, _)| key.starts_with("heading.")) {
+                assert!(plain(heading), "{locale:?} {key}: {heading}");
+            }
+            for key in
+                ["tickets", "gross", "refunds", "net", "average_fare", "share", "load", "outstanding", "unexplained"]
+            {
+                assert!(plain(&locale.name(key)), "{locale:?} {key}");
+            }
+        }
+    }
+
+    #[test]
     fn every_language_says_everything() {
         assert!(EN.len() > 50);
         for (key, english) in EN.iter() {
@@ -112,7 +137,10 @@ mod tests {
         for (_, column, _) in crate::columns::TICKETS.sheet_columns() {
             assert!(DE.contains_key(&format!("column.{}", column.name)), "no German for the column {}", column.name);
         }
-        for key in DE.keys().filter(|key| !key.starts_with("column.")) {
+        for table in crate::columns::TABLES {
+            assert!(DE.contains_key(&format!("row.{}", table.name)), "no German for a row of {}", table.name);
+        }
+        for key in DE.keys().filter(|key| !key.starts_with("column.") && !key.starts_with("row.")) {
             let term = key.strip_prefix("name.").or_else(|| key.strip_prefix("meaning."));
             assert!(
                 EN.contains_key(key) || term.is_some_and(|term| terms::find(term).is_some()),

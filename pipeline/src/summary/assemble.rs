@@ -1,6 +1,6 @@
 //! The summary put together from what tickets, bookings, payments and refunds came to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CurrencySummary, LineKind, ReconciliationLine, Summary,
@@ -21,19 +21,14 @@ pub fn assemble(
     differences: &Differences,
 ) -> Summary {
     let SalesByCurrency { mut currencies, load } = tickets;
-    let codes: Vec<String> = currencies.keys().chain(bookings.keys()).cloned().collect();
+    let codes: BTreeSet<String> = currencies.keys().chain(bookings.keys()).cloned().collect();
     let summaries = codes.into_iter().map(|code| {
         let tickets = currencies.remove(&code).unwrap_or_default();
         let bookings = bookings.remove(&code).unwrap_or_default();
         let summary = one_currency(&code, tickets, &bookings, differences);
         (code, summary)
     });
-    // A code of both comes twice, the second time with nothing left.
-    let mut by_code = BTreeMap::new();
-    for (code, summary) in summaries {
-        by_code.entry(code).or_insert(summary);
-    }
-    Summary { currencies: by_code, load, exceptions }
+    Summary { currencies: summaries.collect(), load, exceptions }
 }
 
 fn one_currency(

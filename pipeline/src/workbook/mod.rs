@@ -29,8 +29,8 @@ use self::{
     rows::{Cut, RowFormat},
 };
 pub use self::{
-    package::{INFO_SHEET, ROWS_SHEET},
-    sheets::SUMMARY_SHEETS,
+    package::ROWS_SHEET,
+    sheets::{INFO_SHEET, SUMMARY_SHEETS},
 };
 use crate::{
     manifest::{Compression, Manifest},

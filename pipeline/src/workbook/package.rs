@@ -1,28 +1,20 @@
-//! The package around the rows, made by rust_xlsxwriter: styles, heads and tails of the ticket sheets, the sheet
-//! `Run info`, and everything else that makes a workbook.
+//! The package around the rows, made by rust_xlsxwriter: styles, heads and tails of the ticket sheets, and
+//! everything else that makes a workbook; what our own sheets say is in [`super::sheets`].
 
-use std::{
-    collections::BTreeMap,
-    io::{Read, Write},
-};
+use std::io::{Read, Write};
 
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchive, ZipArchiveWriter};
-use rust_xlsxwriter::{
-    DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Note, Workbook, Worksheet, XlsxError,
-};
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatBorder, Note, Workbook, Worksheet, XlsxError};
 
 use super::{Facts, Layout, SHEET_ROWS, WorkbookError};
 use crate::{
-    columns::{Kind, TABLES, TICKETS},
+    columns::{Kind, TICKETS},
     locale::Locale,
-    manifest::{Manifest, Money},
+    manifest::Money,
 };
 
 /// The first sheet. Its continuations are named after it: `TicketingReport (2)` and so on.
 pub const ROWS_SHEET: &str = "TicketingReport";
-
-/// The last sheet.
-pub const INFO_SHEET: &str = "Run info";
 
 /// The parts that stand first in the file, by which programs tell that it is a workbook. What is on the other sheets
 /// makes no difference to them.
@@ -64,12 +56,7 @@ impl Package {
         for (i, &rows) in sheets.iter().enumerate() {
             ticket_sheet(workbook.add_worksheet(), i, rows, locale)?;
         }
-        super::sheets::add(&mut workbook, manifest, facts.map(|facts| &facts.exceptions[..]).unwrap_or_default())?;
-        let info = workbook.add_worksheet();
-        info.set_name(INFO_SHEET)?;
-        if let Some(manifest) = manifest {
-            Info::new(info, layout, sheets.len()).write(manifest)?;
-        }
+        super::sheets::add(&mut workbook, facts, sheets.len())?;
         let bytes = workbook.save_to_buffer()?;
         let mut package = Self { bytes, heads: Vec::new(), tails: Vec::new(), styles: Vec::new() };
         for (i, &rows) in sheets.iter().enumerate() {
@@ -210,182 +197,6 @@ fn sample_styles(row: &str) -> Vec<u32> {
         }
     };
     row.split("<c ").skip(1).filter_map(style).collect()
-}
-
-/// The sheet `Run info`: what this is, and how it can be trusted.
-struct Info<'a> {
-    sheet: &'a mut Worksheet,
-    layout: &'a Layout,
-    sheets: usize,
-    row: u32,
-    label: Format,
-    wrapped: Format,
-    section: Format,
-    header: Format,
-    money: Format,
-    count: Format,
-}
-
-impl<'a> Info<'a> {
-    fn new(sheet: &'a mut Worksheet, layout: &'a Layout, sheets: usize) -> Self {
-        Self {
-            sheet,
-            layout,
-            sheets,
-            row: 0,
-            label: Format::new().set_bold().set_align(FormatAlign::Top),
-            wrapped: Format::new().set_text_wrap().set_align(FormatAlign::Top).set_align(FormatAlign::Left),
-            section: Format::new().set_bold().set_font_size(13),
-            header: header_format(),
-            money: Format::new().set_num_format("#,##0.00"),
-            count: Format::new().set_num_format("#,##0").set_align(FormatAlign::Right),
-        }
-    }
-
-    fn write(mut self, manifest: &Manifest) -> Result<(), XlsxError> {
-        for (column, width) in [(0, 26.0), (1, 24.0), (2, 14.0), (3, 18.0), (4, 60.0)] {
-            self.sheet.set_column_width(column, width)?;
-        }
-        let title = Format::new().set_bold().set_font_size(16);
-        let name = format!("Ticketing report {}, edition {}", manifest.period, manifest.edition);
-        self.sheet.write_string_with_format(0, 0, name, &title)?;
-        self.row = 2;
-        self.facts(manifest)?;
-        self.lines("Warnings", &manifest.warnings, "None.")?;
-        self.controls(manifest)?;
-        self.lines("How to read the amounts", &reading_rules(manifest), "")?;
-        self.sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
-        Ok(())
-    }
-
-    fn facts(&mut self, manifest: &Manifest) -> Result<(), XlsxError> {
-        let days = manifest.period.period();
-        let local = manifest.cut.at.to_zoned_datetime(self.layout.zone.rules().clone());
-        let status = if manifest.provisional {
-            "PROVISIONAL: the period wasn't over at the cut"
-        } else {
-            "The period was over at the cut"
-        };
-        let changes = manifest.changes.as_ref().map_or_else(
-            || match manifest.edition {
-                1 => "The first edition of this period".to_owned(),
-                _ => "Not compared with an earlier edition".to_owned(),
-            },
-            |c| {
-                format!(
-                    "Against edition {}: {} tickets added, {} removed, {} changed",
-                    c.edition, c.added, c.removed, c.changed
-                )
-            },
-        );
-        let failed: Vec<&str> = manifest.failed_controls().map(|control| control.detail.as_str()).collect();
-        let controls = if failed.is_empty() { "All hold".to_owned() } else { format!("FAILED: {}", failed.join("; ")) };
-        let facts = [
-            ("Period", format!("{} to {}, both inclusive, by the tickets' issued_at", days.first(), days.last())),
-            ("Time zone", manifest.time_zone.name().to_owned()),
-            ("Status", status.to_owned()),
-            (
-                "Cut",
-                format!(
-                    "{} ({} UTC)",
-                    local.strftime("%Y-%m-%d %H:%M:%S %Z"),
-                    manifest.cut.at.strftime("%Y-%m-%d %H:%M:%S%.6f")
-                ),
-            ),
-            ("Database snapshot", manifest.cut.snapshot.clone().unwrap_or_else(|| "one transaction".to_owned())),
-            ("Edition", manifest.edition.to_string()),
-            ("Changes", changes),
-            ("Controls", controls),
-            ("Source", manifest.source.clone()),
-            (
-                "Tickets",
-                format!(
-                    "{} on {}",
-                    manifest.rows,
-                    if self.sheets == 1 { "one sheet".to_owned() } else { format!("{} sheets", self.sheets) }
-                ),
-            ),
-            ("Program", manifest.program.clone()),
-            ("Schema version", manifest.schema_version.to_string()),
-            ("Digest of the data", manifest.digest.clone()),
-        ];
-        for (label, fact) in facts {
-            self.sheet.write_string_with_format(self.row, 0, label, &self.label)?;
-            self.sheet.merge_range(self.row, 1, self.row, 4, &fact, &self.wrapped)?;
-            self.row += 1;
-        }
-        Ok(())
-    }
-
-    fn section(&mut self, title: &str) -> Result<(), XlsxError> {
-        self.row += 1;
-        self.sheet.write_string_with_format(self.row, 0, title, &self.section)?;
-        self.row += 1;
-        Ok(())
-    }
-
-    fn lines(&mut self, title: &str, lines: &[String], none: &str) -> Result<(), XlsxError> {
-        self.section(title)?;
-        let none = [none.to_owned()];
-        for line in if lines.is_empty() { &none } else { lines } {
-            self.sheet.merge_range(self.row, 0, self.row, 4, line, &self.wrapped)?;
-            // Merged cells don't grow by themselves: some 130 characters fit on a line of this width.
-            let needed = u32::try_from(line.chars().count() / 130 + 1).unwrap_or(1);
-            self.sheet.set_row_height(self.row, 15.0 * f64::from(needed.min(20)))?;
-            self.row += 1;
-        }
-        Ok(())
-    }
-
-    fn controls(&mut self, manifest: &Manifest) -> Result<(), XlsxError> {
-        self.section("Control totals, as read")?;
-        let right = self.header.clone().set_align(FormatAlign::Right);
-        let indented = self.header.clone().set_indent(2);
-        let formats = [&self.header, &self.header, &right, &right, &indented];
-        for (column, (heading, format)) in
-            (0..).zip(["Table", "Currency", "Rows", "Amount", "One row is"].iter().zip(formats))
-        {
-            self.sheet.write_string_with_format(self.row, column, *heading, format)?;
-        }
-        self.row += 1;
-        for table in TABLES {
-            let none = BTreeMap::from([(String::new(), crate::manifest::Total::default())]);
-            let totals = manifest.tables.get(table.name).map(|file| &file.totals).filter(|totals| !totals.is_empty());
-            for (currency, total) in totals.unwrap_or(&none) {
-                self.sheet.write_string(self.row, 0, table.name)?;
-                self.sheet.write_string(self.row, 1, currency)?;
-                self.sheet.write_number_with_format(
-                    self.row,
-                    2,
-                    number(Money(i128::from(total.rows) * 100)),
-                    &self.count,
-                )?;
-                if table.amount.is_some() {
-                    self.sheet.write_number_with_format(self.row, 3, number(total.amount), &self.money)?;
-                }
-                self.sheet.write_string_with_format(self.row, 4, table.row, &Format::new().set_indent(2))?;
-                self.row += 1;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn reading_rules(manifest: &Manifest) -> Vec<String> {
-    vec![
-        "Amounts in different currencies are never added together: every total is per currency.".to_owned(),
-        "booking_total_amount and paid_amount belong to the booking and stand on each of its tickets: add them up over \
-         distinct bookings only, or they count once for every ticket."
-            .to_owned(),
-        "A payment in another currency than its booking's, or a refund in another than its ticket's, is left out of \
-         paid_amount and refunded_amount."
-            .to_owned(),
-        format!(
-            "Instants on the sheet are on the clock of {} and cut to milliseconds; the Parquet files hold them in UTC to \
-             the microsecond.",
-            manifest.time_zone
-        ),
-    ]
 }
 
 /// Whether Excel shows such a picture; if not, why.

@@ -77,6 +77,73 @@ fn sheets_speak_german_and_show_whose_they_are() {
     assert!(ended.failed(78).contains("`yellow`"));
 }
 
+/// What makes LibreOffice calculate all formulas anew when it reads a workbook.
+const ALWAYS_CALCULATE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry">
+<item oor:path="/org.openoffice.Office.Calc/Formula/Load"><prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item>
+</oor:items>"#;
+
+#[test]
+fn formulas_come_to_what_is_stored_with_them() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &MEDIUM));
+    work.succeed(&database, &["--period", "2024-12", "--store", "reports"]);
+    for locale in ["en", "de"] {
+        work.succeed(&database, &["--period", "2025-01", "--store", "reports", "--force", "--locale", locale]);
+        let manifest = work.store().manifests().pop().unwrap();
+        let path = work.store().workbook(&manifest);
+        let folder = tempfile::tempdir().unwrap();
+        let profile = folder.path().join("profile/user");
+        fs::create_dir_all(&profile).unwrap();
+        fs::write(profile.join("registrymodifications.xcu"), ALWAYS_CALCULATE).unwrap();
+        let calculated = tools::convert_in_libreoffice(&path, "xlsx:Calc MS Excel 2007 XML", folder.path());
+        let (mut stored, mut calculated) = (sheet::open(&path), sheet::open(&calculated));
+        let mut formulas = 0;
+        for name in SUMMARY_SHEETS {
+            let places = stored.worksheet_formula(name).unwrap();
+            let start = places.start().unwrap_or_default();
+            let [ours, theirs] = [&mut stored, &mut calculated].map(|book| book.worksheet_range(name).unwrap());
+            for (row, column, _) in places.used_cells() {
+                let at = (start.0 + u32::try_from(row).unwrap(), start.1 + u32::try_from(column).unwrap());
+                let [ours, theirs] = [&ours, &theirs].map(|range| range.get_value(at).cloned().unwrap_or_default());
+                let same = match (&ours, &theirs) {
+                    (Data::Float(ours), Data::Float(theirs)) => (ours - theirs).abs() < 1e-6,
+                    (ours, theirs) => ours == theirs,
+                };
+                assert!(same, "{locale} {name} {at:?}: {ours:?} is stored, LibreOffice makes it {theirs:?}");
+                formulas += 1;
+            }
+        }
+        assert!(formulas > 100, "{formulas} formulas");
+    }
+}
+
+#[test]
+fn every_column_of_every_table_is_in_the_dictionary() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &MEDIUM));
+    work.succeed(&database, &["--period", "2024-12", "--store", "reports"]);
+    work.succeed(&database, &["--period", "2025-01", "--store", "reports"]);
+    let manifest = work.store().edition("2025-01", 1);
+    let explained = rows_of(&work, &manifest, "Data dictionary");
+    let explained = |sheet: &str, column: &str| {
+        let named = |row: &&Vec<Data>| row[..2] == [Data::String(sheet.to_owned()), Data::String(column.to_owned())];
+        explained.iter().find(named).is_some_and(|row| !row[2].to_string().is_empty())
+    };
+    let mut workbook = sheet::open(&work.store().workbook(&manifest));
+    workbook.load_tables().unwrap();
+    let mut tables = 0;
+    for sheet in workbook.sheet_names() {
+        for table in workbook.table_names_in_sheet(&sheet).into_iter().cloned().collect::<Vec<_>>() {
+            for column in workbook.table_by_name(&table).unwrap().columns() {
+                assert!(explained(&sheet, column), "{sheet}: {column}");
+            }
+            tables += 1;
+        }
+    }
+    assert!(tables > 25, "{tables} tables");
+    let (header, _) = sheet::rows(&mut workbook, "TicketingReport");
+    assert!(header.iter().all(|column| explained("TicketingReport", column)));
+}
+
 /// As many exceptions in batches of a thousand.
 fn exceptions(count: usize) -> Vec<RecordBatch> {
     let row = |i: usize| -> Vec<Cell> {

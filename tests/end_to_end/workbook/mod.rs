@@ -154,7 +154,7 @@ fn the_run_info_says_what_the_manifest_says() {
         let row = info.iter().find(|row| row.first().is_some_and(|first| first == label));
         row.unwrap_or_else(|| panic!("no {label} in {info:#?}"))[1].clone()
     };
-    assert_eq!(info[0], ["Ticketing report 2025-03, edition 1"]);
+    assert_eq!(info[1], ["Ticketing report 2025-03, edition 1"]);
     assert!(fact("Period").starts_with("2025-03-01 to 2025-03-31"));
     assert_eq!(fact("Time zone"), "Europe/Rome");
     assert_eq!(fact("Edition"), "1");

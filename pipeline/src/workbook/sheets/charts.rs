@@ -40,12 +40,12 @@ pub(super) struct Places {
 /// Draws all charts, two beside each other, from the grid's row on.
 pub(super) fn draw(facts: &Facts<'_>, grid: &mut Grid<'_>, places: &Places, currency: &str) -> Result<(), XlsxError> {
     let locale = facts.locale();
-    let accent = facts.formats.accent;
+    let ink = facts.formats.ink;
     let mut charts = Vec::new();
     if let Some(range) = &places.days {
         let mut chart = Chart::new(ChartType::Line);
         let mut line = ChartLine::new();
-        line.set_color(accent).set_width(2.25);
+        line.set_color(ink).set_width(2.25);
         series(&mut chart, range, range.amounts, &locale.text("chart.this_period"), ChartFormat::new().set_line(&line));
         if let Some(previous) = places.previous_days {
             let mut line = ChartLine::new();
@@ -68,7 +68,7 @@ pub(super) fn draw(facts: &Facts<'_>, grid: &mut Grid<'_>, places: &Places, curr
         let Some(range) = range else { continue };
         let mut chart = Chart::new(kind);
         let mut fill = ChartSolidFill::new();
-        fill.set_color(accent);
+        fill.set_color(ink);
         series(&mut chart, range, range.amounts, "", ChartFormat::new().set_solid_fill(&fill));
         chart.legend().set_hidden();
         let amounts = if kind == ChartType::Bar {

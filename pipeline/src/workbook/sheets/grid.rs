@@ -19,9 +19,6 @@ use crate::{
 /// The colour of headings where the company has none of its own.
 const ACCENT: &str = "1F4E79";
 
-/// Characters on a line as wide as a page.
-const LINE: usize = 150;
-
 /// How the cells of a column are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -103,7 +100,8 @@ pub(super) struct Place {
 
 /// Formats of cells.
 pub(super) struct Formats {
-    pub(super) accent: u32,
+    /// The colour of lines and bars on white.
+    pub(super) ink: u32,
     title: Format,
     basis: Format,
     pub(super) section: Format,
@@ -121,9 +119,12 @@ impl Formats {
         let [_, red, green, blue] = accent.to_be_bytes().map(u32::from);
         let light = red * 299 + green * 587 + blue * 114 > 140_000;
         let on_accent = if light { "000000" } else { "FFFFFF" };
+        // And lines and bars on white, which take a darker shade of a light one.
+        let ink =
+            if light { [red, green, blue].into_iter().fold(0, |ink, part| ink << 8 | part * 9 / 16) } else { accent };
         let top = Format::new().set_align(FormatAlign::Top);
         Self {
-            accent,
+            ink,
             title: Format::new().set_bold().set_font_size(16),
             basis: top.clone().set_italic().set_text_wrap().set_font_color("404040"),
             section: Format::new().set_bold().set_font_size(13),
@@ -141,9 +142,10 @@ impl Formats {
 
     /// How a kind of cell is shown on top of another format.
     fn shown(kind: Kind, format: Format) -> Format {
+        let format = format.set_align(FormatAlign::Top);
         match kind {
             Kind::Text => format,
-            Kind::Wrapped => format.set_text_wrap().set_align(FormatAlign::Top),
+            Kind::Wrapped => format.set_text_wrap().set_indent(1),
             Kind::Count => format.set_num_format("#,##0"),
             Kind::Money => format.set_num_format("#,##0.00"),
             Kind::Share => format.set_num_format("0.0%"),
@@ -160,7 +162,8 @@ pub(super) struct Grid<'a> {
     pub(super) row: u32,
     pub(super) formats: &'a Formats,
     words: &'a Words,
-    last_column: u16,
+    /// The widths of the columns, in characters.
+    widths: Vec<f64>,
     /// The sheet, heading and meaning of each column, for the data dictionary.
     dictionary: &'a mut Vec<[String; 3]>,
 }
@@ -180,8 +183,7 @@ impl<'a> Grid<'a> {
         }
         sheet.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0).set_screen_gridlines(false);
         sheet.set_footer(format!("&L{}&C&A&R&P / &N", words.footer.replace('&', "&&")));
-        let last_column = u16::try_from(widths.len().saturating_sub(1)).unwrap_or(0);
-        let mut grid = Self { sheet, name, row: 0, formats, words, last_column, dictionary };
+        let mut grid = Self { sheet, name, row: 0, formats, words, widths: widths.to_vec(), dictionary };
         grid.sheet.write_string_with_format(0, 0, words.title(name), &formats.title)?;
         grid.sheet.set_row_height(0, 24)?;
         grid.row = 1;
@@ -190,14 +192,21 @@ impl<'a> Grid<'a> {
 
     /// A paragraph over the whole width.
     pub(super) fn paragraph(&mut self, text: &str, format: &Format) -> Result<(), XlsxError> {
-        if self.last_column == 0 {
-            self.sheet.write_string_with_format(self.row, 0, text, format)?;
-        } else {
-            self.sheet.merge_range(self.row, 0, self.row, self.last_column, text, format)?;
-        }
+        self.merged(0, text, format)
+    }
+
+    /// A text from a column to the last one, on as many lines as it needs.
+    pub(super) fn wrapped(&mut self, from: u16, text: &str) -> Result<(), XlsxError> {
+        let format = Format::new().set_text_wrap().set_align(FormatAlign::Top).set_align(FormatAlign::Left);
+        self.merged(from, text, &format)
+    }
+
+    fn merged(&mut self, from: u16, text: &str, format: &Format) -> Result<(), XlsxError> {
+        let last = u16::try_from(self.widths.len() - 1).unwrap_or(0);
+        self.sheet.merge_range(self.row, from, self.row, last, text, format)?;
         // Merged cells don't grow by themselves.
-        let lines = u32::try_from(text.chars().count() / LINE + 1).unwrap_or(1);
-        self.sheet.set_row_height(self.row, 15.5 * f64::from(lines))?;
+        let width = self.widths[usize::from(from)..].iter().sum();
+        self.sheet.set_row_height(self.row, height(text, width))?;
         self.row += 1;
         Ok(())
     }
@@ -252,10 +261,15 @@ impl<'a> Grid<'a> {
         self.sheet.add_table(self.row, 0, last_row + u32::from(has_total), last_column, &table)?;
         let shown = |base: &Format| columns.iter().map(|column| Formats::shown(column.kind, base.clone())).collect();
         let (plain, step): (Vec<Format>, Vec<Format>) = (shown(&Format::new()), shown(&self.formats.step));
+        let wrapped = columns.iter().position(|column| column.kind == Kind::Wrapped);
         for (i, at) in (0..count).zip(first_row..) {
             let is_step = steps.contains(&i);
             let formats = if is_step { &step } else { &plain };
-            for ((column, value), format) in (0..).zip(row(i)).zip(formats) {
+            let row = row(i);
+            if let Some((place, Some(Value::Text(text)))) = wrapped.map(|place| (place, row.get(place))) {
+                self.sheet.set_row_height(at, height(text, self.widths[place]))?;
+            }
+            for ((column, value), format) in (0..).zip(row).zip(formats) {
                 if let (Value::Text(text), Kind::Count | Kind::Money | Kind::Share) =
                     (&value, columns[usize::from(column)].kind)
                 {
@@ -356,6 +370,12 @@ impl<'a> Grid<'a> {
         };
         Ok(())
     }
+}
+
+/// The height of a row whose text is wrapped in a column of such a width, which is told in digits: letters are narrower.
+fn height(text: &str, width: f64) -> f64 {
+    let lines = (text.chars().count() as f64 / (width * 1.05)).ceil().clamp(1.0, 20.0);
+    lines * 15.5
 }
 
 /// A text as far as it fits into a cell.

@@ -1,13 +1,13 @@
-//! Our own sheets, between the tickets and `Run info`: everything on them comes from the manifest and the exceptions.
+//! Our own sheets, those of the summary and `Run info`: everything on them comes from the manifest and the exceptions.
 
 mod charts;
 mod exceptions;
 mod grid;
+mod info;
 mod money;
 mod sales;
 mod summary;
 
-use arrow::record_batch::RecordBatch;
 use rust_xlsxwriter::{Workbook, XlsxError};
 
 use self::grid::{Column, Formats, Grid, Kind, Total, Value};
@@ -21,6 +21,9 @@ use crate::{
 /// The sheets in their order. Their names are the same in every language.
 pub const SUMMARY_SHEETS: [&str; 11] =
     [SUMMARY, BY_DAY, BY_ROUTE, BY_FARE, BY_PAIR, PAYMENTS, RECONCILIATION, EXCEPTIONS, UNPAID, CHANGES, DICTIONARY];
+
+/// The last sheet.
+pub const INFO_SHEET: &str = "Run info";
 
 const SUMMARY: &str = "Summary";
 const BY_DAY: &str = "By day";
@@ -144,33 +147,33 @@ fn capitalised(word: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Adds the sheets; without a manifest they stay empty. The summary is the one that is open at first.
+/// Adds the sheets, behind so many of tickets; without facts they stay empty. The summary is the one that is open at
+/// first.
 pub(super) fn add(
     workbook: &mut Workbook,
-    manifest: Option<&Manifest>,
-    exceptions: &[RecordBatch],
+    facts: Option<&super::Facts>,
+    ticket_sheets: usize,
 ) -> Result<(), XlsxError> {
-    for name in SUMMARY_SHEETS {
-        let sheet = workbook.add_worksheet();
-        sheet.set_name(name)?;
-        if name == SUMMARY {
-            sheet.set_active(true).set_first_tab(false);
-        }
+    for name in SUMMARY_SHEETS.into_iter().chain([INFO_SHEET]) {
+        workbook.add_worksheet().set_name(name)?.set_active(name == SUMMARY);
     }
-    let Some(manifest) = manifest else { return Ok(()) };
-    let Some(summary) = &manifest.summary else {
-        for name in SUMMARY_SHEETS {
-            workbook.worksheet_from_name(name)?.write_string(0, 0, manifest.locale.text("no_summary"))?;
-        }
-        return Ok(());
-    };
-    let facts = Facts::new(manifest, summary);
+    let Some(super::Facts { manifest, exceptions }) = facts else { return Ok(()) };
+    let none = Summary::default();
+    let facts = Facts::new(manifest, manifest.summary.as_ref().unwrap_or(&none));
     let mut dictionary: Vec<[String; 3]> = Vec::new();
     let mut open = |workbook: &mut Workbook, name: &'static str, widths: &[f64], write: Write<'_>| {
         let sheet = workbook.worksheet_from_name(name)?;
         let mut grid = Grid::new(sheet, name, widths, &facts.words, &facts.formats, &mut dictionary)?;
         write(&facts, &mut grid)
     };
+    let widths = [26.0, 24.0, 14.0, 18.0, 76.0];
+    open(workbook, INFO_SHEET, &widths, &mut |facts, grid| info::write(facts, grid, ticket_sheets))?;
+    if manifest.summary.is_none() {
+        for name in SUMMARY_SHEETS {
+            workbook.worksheet_from_name(name)?.write_string(0, 0, manifest.locale.text("no_summary"))?;
+        }
+        return Ok(());
+    }
     let sales = &[24.0, 26.0, 15.0, 15.0, 15.0, 15.0, 13.0, 11.0];
     let mut places = charts::Places::default();
     open(workbook, BY_DAY, &[14.0, 15.0, 15.0, 15.0, 15.0, 13.0, 11.0, 17.0], &mut |facts, grid| {
@@ -213,16 +216,16 @@ type Write<'a> = &'a mut dyn FnMut(&Facts<'_>, &mut Grid<'_>) -> Result<(), Xlsx
 
 /// All columns of all sheets: those of the tickets, and of the tables in the order of the sheets.
 fn described(facts: &Facts<'_>, mut dictionary: Vec<[String; 3]>) -> Vec<Vec<Value>> {
-    let place = |entry: &[String; 3]| SUMMARY_SHEETS.iter().position(|name| *name == entry[0]);
-    dictionary.sort_by_key(place);
     let locale = facts.locale();
+    dictionary.extend(["sheet", "column", "meaning"].map(|key| {
+        let column = facts.column(key, Kind::Text, Total::None);
+        [DICTIONARY.to_owned(), column.heading, column.meaning]
+    }));
+    // `Run info`, which is none of the summary's, comes last.
+    let place = |entry: &[String; 3]| SUMMARY_SHEETS.iter().position(|name| *name == entry[0]);
+    dictionary.sort_by_key(|entry| place(entry).unwrap_or(SUMMARY_SHEETS.len()));
     let tickets = TICKETS.sheet_columns().map(|(_, column, _)| {
         [super::ROWS_SHEET.to_owned(), column.name.to_owned(), locale.column(column.name, column.meaning)]
     });
-    let own = ["sheet", "column", "meaning"].map(|key| {
-        let column = facts.column(key, Kind::Text, Total::None);
-        [DICTIONARY.to_owned(), column.heading, column.meaning]
-    });
-    let entries = tickets.chain(dictionary).chain(own);
-    entries.map(|entry| entry.into_iter().map(Value::Text).collect()).collect()
+    tickets.chain(dictionary).map(|entry| entry.into_iter().map(Value::Text).collect()).collect()
 }

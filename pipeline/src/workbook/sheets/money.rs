@@ -133,7 +133,6 @@ pub(super) fn reconciliation(facts: &Facts<'_>, grid: &mut Grid<'_>) -> Result<(
                 steps.push(i);
                 from = at;
             }
-            debug_assert!(is_step || !STARTS.contains(&line.key.as_str()));
             let kind = match line.kind {
                 LineKind::Step => "step",
                 LineKind::Ordinary => "ordinary",

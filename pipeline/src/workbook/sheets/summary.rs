@@ -68,13 +68,13 @@ pub(super) fn write(facts: &Facts<'_>, grid: &mut Grid<'_>, places: &charts::Pla
             })
             .collect();
         let heading = |key: &str, other: Option<&Compared>| {
-            let mut column = facts.column(key, Kind::Text, Total::None);
+            let mut column = facts.column(key, Kind::Money, Total::None);
             if let Some(other) = other {
                 column.heading = format!("{} ({})", column.heading, other.period);
             }
             column
         };
-        let mut columns = [
+        let columns = [
             facts.column("figure", Kind::Text, Total::None),
             facts.column("this_period", Kind::Money, Total::None),
             heading("previous", previous),
@@ -82,7 +82,6 @@ pub(super) fn write(facts: &Facts<'_>, grid: &mut Grid<'_>, places: &charts::Pla
             heading("year_before", year_before),
             facts.column("year_before_difference", Kind::Money, Total::None),
         ];
-        columns.iter_mut().skip(1).for_each(|column| column.kind = Kind::Money);
         grid.table(&facts.table_name("Summary", code), &columns, &rows, &[])?;
         if i == 0 {
             grid.row += 1;

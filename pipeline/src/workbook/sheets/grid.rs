@@ -120,8 +120,11 @@ impl Formats {
         let light = red * 299 + green * 587 + blue * 114 > 140_000;
         let on_accent = if light { "000000" } else { "FFFFFF" };
         // And lines and bars on white, which take a darker shade of a light one.
-        let ink =
-            if light { [red, green, blue].into_iter().fold(0, |ink, part| ink << 8 | part * 9 / 16) } else { accent };
+        let ink = if light {
+            [red, green, blue].into_iter().fold(0, |ink, part| (ink << 8) | (part * 9 / 16))
+        } else {
+            accent
+        };
         let top = Format::new().set_align(FormatAlign::Top);
         Self {
             ink,

@@ -82,7 +82,7 @@ impl Error {
             Self::Snapshot(SnapshotError::Damaged { .. } | SnapshotError::Schema { .. })
             | Self::Store(StoreError::Damaged { .. } | StoreError::Manifest { .. })
             | Self::Source(SourceError::Value { .. })
-            | Self::Workbook(WorkbookError::Rows { .. })
+            | Self::Workbook(WorkbookError::Rows { .. } | WorkbookError::Exceptions(_))
             | Self::Empty(_)
             | Self::Controls(_) => 65,
             Self::Output { .. }

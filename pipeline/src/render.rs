@@ -1,8 +1,9 @@
 //! An edition's workbook again, from its Parquet files and manifest, without a database.
 
-use std::fs::File;
-
-use arrow::record_batch::RecordBatch;
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     columns::{EXCEPTIONS, TICKETS, Table},
@@ -12,7 +13,7 @@ use crate::{
     publish::settle,
     snapshot::{self, SnapshotError},
     store::{Place, Store, StoreError},
-    workbook::{self, Facts, Layout, WorkbookError},
+    workbook::{self, Exceptions, Facts, Layout, WorkbookError},
 };
 
 /// Writes an edition's workbook to a file. The build that made the edition gives the same bytes again. Gives the file's
@@ -21,10 +22,11 @@ use crate::{
 /// # Errors
 /// When the snapshot isn't the one that the manifest names, or can't be read, or the file can't be written.
 pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usize) -> Result<(u64, String), Error> {
-    let batches = batches(store, manifest, &TICKETS, manifest.tables.get(TICKETS.name)).await?;
+    let path = intact(store, manifest, &TICKETS, manifest.tables.get(TICKETS.name)).await?;
+    let (_, batches) = snapshot::read(&TICKETS, open(&path)?)?;
     let exceptions = match &manifest.exceptions {
-        Some(file) => workbook::listed_exceptions(self::batches(store, manifest, &EXCEPTIONS, Some(file)).await?)?,
-        None => Vec::new(),
+        Some(file) => exceptions(intact(store, manifest, &EXCEPTIONS, Some(file)).await?)?,
+        None => Exceptions::none(),
     };
     let mut damage: Option<SnapshotError> = None;
     let batches = batches.map_while(|batch| match batch {
@@ -45,22 +47,31 @@ pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usi
     Ok(file.finish().map_err(WorkbookError::Write)?)
 }
 
-/// The rows of one of an edition's files, once it is seen to be the one that the manifest names.
-async fn batches(
-    store: &Store,
-    manifest: &Manifest,
-    table: &'static Table,
-    file: Option<&TableFile>,
-) -> Result<impl Iterator<Item = Result<RecordBatch, SnapshotError>> + use<>, Error> {
+/// The path of one of an edition's files, once it is seen to be the one that the manifest names.
+async fn intact(store: &Store, manifest: &Manifest, table: &Table, file: Option<&TableFile>) -> Result<PathBuf, Error> {
     let place = Place::Table(manifest.period, manifest.edition, table.name);
     let expected = file.map(|file| file.sha256.clone()).unwrap_or_default();
     let found = store.sha256(place).await?;
     if found != expected {
         return Err(StoreError::Damaged { place: place.path().to_string(), found, expected }.into());
     }
-    let path = store.file(place);
-    let file = File::open(&path).map_err(|e| StoreError::file(&path, &e))?;
-    Ok(snapshot::read(table, file)?.1)
+    Ok(store.file(place))
+}
+
+fn open(path: &Path) -> Result<File, StoreError> {
+    File::open(path).map_err(|e| StoreError::file(path, &e))
+}
+
+/// The exceptions in a Parquet file, as a workbook takes them.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn exceptions(path: PathBuf) -> Result<Exceptions, WorkbookError> {
+    Exceptions::new(move || {
+        let file = open(&path).map_err(|e| e.to_string())?;
+        let (_, batches) = snapshot::read(&EXCEPTIONS, file).map_err(|e| e.to_string())?;
+        Ok(Box::new(batches.map(|batch| batch.map_err(|e| e.to_string()))))
+    })
 }
 
 /// Makes the workbook of a period's newest edition again if it is gone, and gives it its name. Says what was done.

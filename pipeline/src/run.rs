@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     changes,
-    columns::{EXCEPTIONS, SCHEMA_VERSION, TABLES, TICKETS},
+    columns::{SCHEMA_VERSION, TABLES, TICKETS},
     config::DatabaseAddress,
     controls, digest,
     error::Error,
@@ -27,8 +27,8 @@ use crate::{
     progress::{Event, Reporter},
     publish::{self, Turn},
     pull::{Pull, Pulled, WAITING_BATCHES, create, join},
-    render::restore_workbook,
-    snapshot::{self, Provenance, SnapshotError},
+    render::{self, restore_workbook},
+    snapshot::{self, Provenance},
     source::{self, Cut},
     store::{Place, Store, StoreError},
     workbook::{self, Facts, Layout, WorkbookError},
@@ -276,7 +276,7 @@ impl Run<'_> {
             edition.changes = changes;
             edition.controls = controls;
             edition.compared = self.runtime.block_on(controls::compared(self.store, request.period, &request.zone))?;
-            let exceptions = workbook::listed_exceptions(exceptions(&staging.join("exceptions.parquet"))?)?;
+            let exceptions = render::exceptions(staging.join("exceptions.parquet"))?;
             // Nobody takes it only if the sheet's thread has failed, which joining it tells.
             let _ = send_facts.send(Facts { manifest: edition.clone(), exceptions });
             let (size, sha256) = join(sheet)??;
@@ -454,12 +454,6 @@ impl Run<'_> {
         });
         Ok(Outcome { manifest, unchanged, workbook: workbook.display().to_string(), warnings })
     }
-}
-
-/// The exceptions that a run has staged.
-fn exceptions(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch, SnapshotError>> + use<>, Error> {
-    let file = File::open(path).map_err(|e| StoreError::file(path, &e))?;
-    Ok(snapshot::read(&EXCEPTIONS, file)?.1)
 }
 
 /// The process's greatest resident memory so far in bytes, where the system tells.

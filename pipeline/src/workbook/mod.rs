@@ -6,6 +6,7 @@
 //! everything that the other sheets say is known.
 
 mod deflate;
+mod exceptions;
 mod huffman;
 mod package;
 mod rows;
@@ -29,6 +30,7 @@ use self::{
     rows::{Cut, RowFormat},
 };
 pub use self::{
+    exceptions::{Batches, Exceptions, LISTED_EXCEPTIONS},
     package::ROWS_SHEET,
     sheets::{INFO_SHEET, SUMMARY_SHEETS},
 };
@@ -60,6 +62,9 @@ pub enum WorkbookError {
         /// Rows that came.
         found: u64,
     },
+    /// The table of exceptions can't be read.
+    #[error("the exceptions can't be read again: {0}")]
+    Exceptions(String),
     /// Whoever asked for the workbook doesn't want it any more.
     #[error("the workbook isn't needed any more")]
     Abandoned,
@@ -78,17 +83,16 @@ impl From<rawzip::Error> for WorkbookError {
 }
 
 /// What the sheets beside the tickets are made from, known after the last row.
-#[derive(Debug, Clone)]
 pub struct Facts {
     /// The edition.
     pub manifest: Manifest,
-    /// Batches of its exceptions: all of them, or as many as [`listed_exceptions`] takes.
-    pub exceptions: Vec<RecordBatch>,
+    /// Its exceptions.
+    pub exceptions: Exceptions,
 }
 
 impl From<Manifest> for Facts {
     fn from(manifest: Manifest) -> Self {
-        Self { manifest, exceptions: Vec::new() }
+        Self { manifest, exceptions: Exceptions::none() }
     }
 }
 
@@ -98,28 +102,6 @@ impl From<Manifest> for Facts {
 /// When it can't: the reason.
 pub fn check_picture(bytes: &[u8]) -> Result<(), WorkbookError> {
     package::picture(bytes)
-}
-
-/// The most exceptions on their sheet.
-pub const LISTED_EXCEPTIONS: usize = 100_000;
-
-/// As many exceptions as are listed on their sheet.
-///
-/// # Errors
-/// When a batch is an error.
-pub fn listed_exceptions<E>(batches: impl Iterator<Item = Result<RecordBatch, E>>) -> Result<Vec<RecordBatch>, E> {
-    let mut listed = Vec::new();
-    let mut left = LISTED_EXCEPTIONS;
-    for batch in batches {
-        let batch = batch?;
-        let taken = batch.num_rows().min(left);
-        listed.push(batch.slice(0, taken));
-        left -= taken;
-        if left == 0 {
-            break;
-        }
-    }
-    Ok(listed)
 }
 
 /// What must be known before the first row.
@@ -183,7 +165,7 @@ pub fn write(
         before.copy(name, &mut archive)?;
     }
 
-    let format = Arc::new(RowFormat::new(&before.styles, layout));
+    let format = Arc::new(RowFormat::new(&before.tickets[0].styles, layout));
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("sheet-{i}"))
@@ -191,11 +173,10 @@ pub fn write(
         .map_err(|e| WorkbookError::Package(e.to_string()))?;
     let mut chunks = Chunks::new(batches.into_iter());
     let mut cut = Cut::default();
-    for (i, &rows) in sheets.iter().enumerate() {
-        let (mut entry, _) =
-            archive.new_file(package::sheet_part(i)).compression_method(CompressionMethod::DEFLATE).start()?;
+    for (i, (&rows, frame)) in sheets.iter().zip(&before.tickets).enumerate() {
+        let (mut entry, _) = archive.new_file(&frame.part).compression_method(CompressionMethod::DEFLATE).start()?;
         let mut joined = deflate::Joined::default();
-        joined.write(&mut entry, &deflate::by_zlib(before.heads[i].as_bytes()))?;
+        joined.write(&mut entry, &deflate::by_zlib(frame.head.as_bytes()))?;
         let mut under_way: VecDeque<mpsc::Receiver<(Deflated, Cut)>> = VecDeque::new();
         let mut written = 0;
         while written < rows {
@@ -207,7 +188,7 @@ pub fn write(
                 return Err(WorkbookError::Rows { expected: layout.rows, found: before + found });
             }
             let (send, receive) = mpsc::channel();
-            let (format, first_row) = (Arc::clone(&format), written + 2);
+            let (format, first_row) = (Arc::clone(&format), frame.first_row + written);
             pool.spawn(move || {
                 // Nobody listens any more once writing has failed.
                 let _ = send.send(format.rows(&chunk, first_row));
@@ -221,7 +202,7 @@ pub fn write(
         while !under_way.is_empty() {
             join_next(&mut under_way, &mut joined, &mut entry, &mut cut)?;
         }
-        joined.write(&mut entry, &deflate::by_zlib(before.tails[i].as_bytes()))?;
+        joined.write(&mut entry, &deflate::by_zlib(frame.tail.as_bytes()))?;
         let (crc, size) = joined.finish(&mut entry)?;
         entry.finish(DataDescriptorOutput::new(crc, size))?;
     }
@@ -236,6 +217,11 @@ pub fn write(
         return Err(WorkbookError::Package("styles or heads differ before and after the rows".to_owned()));
     }
     after.copy_rest(&mut archive)?;
+    if let Some(frame) = &after.exceptions {
+        let (mut entry, _) = archive.new_file(&frame.part).compression_method(CompressionMethod::DEFLATE).start()?;
+        let (crc, size) = facts.exceptions.write(&mut entry, frame, facts.manifest.locale)?;
+        entry.finish(DataDescriptorOutput::new(crc, size))?;
+    }
     archive.finish()?.flush()?;
     Ok(())
 }

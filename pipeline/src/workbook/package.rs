@@ -6,7 +6,12 @@ use std::io::{Read, Write};
 use rawzip::{CompressionMethod, DataDescriptorOutput, ZipArchive, ZipArchiveWriter};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, FormatBorder, Note, Workbook, Worksheet, XlsxError};
 
-use super::{Facts, Layout, SHEET_ROWS, WorkbookError};
+use super::{
+    Facts, Layout, SHEET_ROWS, WorkbookError,
+    deflate::{Joined, by_zlib},
+    sheets::{EXCEPTIONS_SHEET, SUMMARY_SHEETS},
+    values::column_letters,
+};
 use crate::{
     columns::{Kind, TICKETS},
     locale::Locale,
@@ -25,15 +30,53 @@ pub(super) fn sheet_part(index: usize) -> String {
     format!("xl/worksheets/sheet{}.xml", index + 1)
 }
 
-/// A workbook's package, in memory, its ticket sheets without their rows.
+/// A workbook's package, in memory, some of its sheets without their rows.
 pub(super) struct Package {
     bytes: Vec<u8>,
-    /// Each ticket sheet's XML up to where its rows begin.
-    pub(super) heads: Vec<String>,
+    /// The ticket sheets.
+    pub(super) tickets: Vec<Frame>,
+    /// The sheet of exceptions, if there are any.
+    pub(super) exceptions: Option<Frame>,
+    /// Parts that stand for those of the same name.
+    replaced: Vec<(String, String)>,
+}
+
+/// A sheet without its rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The part that holds it.
+    pub(super) part: String,
+    /// The number of its first row.
+    pub(super) first_row: u64,
+    /// Its XML up to where the rows begin.
+    pub(super) head: String,
     /// And from where they end.
-    pub(super) tails: Vec<String>,
-    /// The ids of the cell formats of the ticket sheets' columns.
+    pub(super) tail: String,
+    /// The ids of the cell formats of its columns.
     pub(super) styles: Vec<u32>,
+}
+
+impl Frame {
+    /// Takes a sheet apart around its sample row, and makes room for so many rows in its place. Below it there is
+    /// another row at most.
+    fn new(part: String, xml: &str, columns: usize, first_row: u64, rows: u64) -> Result<Self, WorkbookError> {
+        let (head, rest) = xml.split_once(&format!("<row r=\"{first_row}\"")).ok_or_else(|| broken("sample row"))?;
+        let (sample, rest) = rest.split_once("</row>").ok_or_else(|| broken("sample row"))?;
+        let styles = sample_styles(sample);
+        if styles.len() != columns {
+            return Err(broken("sample row"));
+        }
+        let (mut below, end) =
+            rest.split_once("</sheetData>").map(|(b, e)| (b.to_owned(), e)).ok_or_else(|| broken("end"))?;
+        let last = first_row + rows - u64::from(below.is_empty());
+        for column in std::iter::once(String::new()).chain((0..columns).map(column_letters)) {
+            below = below.replace(&format!(" r=\"{column}{}\"", first_row + 1), &format!(" r=\"{column}{last}\""));
+        }
+        let (before, after) = head.split_once("<dimension ref=\"").ok_or_else(|| broken("dimension"))?;
+        let (_, after) = after.split_once('"').ok_or_else(|| broken("dimension"))?;
+        let head = format!("{before}<dimension ref=\"A1:{}{last}\"{after}", column_letters(columns - 1));
+        Ok(Self { part, first_row, head, tail: format!("{below}</sheetData>{end}"), styles })
+    }
 }
 
 impl From<XlsxError> for WorkbookError {
@@ -58,28 +101,50 @@ impl Package {
         }
         super::sheets::add(&mut workbook, facts, sheets.len())?;
         let bytes = workbook.save_to_buffer()?;
-        let mut package = Self { bytes, heads: Vec::new(), tails: Vec::new(), styles: Vec::new() };
+        let mut package = Self { bytes, tickets: Vec::new(), exceptions: None, replaced: Vec::new() };
+        let columns = TICKETS.sheet_columns().count();
         for (i, &rows) in sheets.iter().enumerate() {
             let xml = package.text(&sheet_part(i))?;
-            let (head, rest) = xml.split_once("<row r=\"2\"").ok_or_else(|| broken("sample row"))?;
-            let (sample, tail) = rest.split_once("</row>").ok_or_else(|| broken("sample row"))?;
-            package.styles = sample_styles(sample);
-            let columns = TICKETS.sheet_columns().count();
-            if package.styles.len() != columns {
-                return Err(broken("sample row"));
-            }
-            let last_column = rust_xlsxwriter::utility::column_number_to_name(u16::try_from(columns - 1).unwrap_or(0));
-            let (before, after) = head.split_once("<dimension ref=\"").ok_or_else(|| broken("dimension"))?;
-            let (_, after) = after.split_once('"').ok_or_else(|| broken("dimension"))?;
-            package.heads.push(format!("{before}<dimension ref=\"A1:{last_column}{}\"{after}", rows + 1));
-            package.tails.push(tail.to_owned());
+            package.tickets.push(Frame::new(sheet_part(i), &xml, columns, 2, rows)?);
+        }
+        let listed = facts.map(|facts| facts.exceptions.rows()).unwrap_or_default();
+        if listed > 0 && manifest.is_some_and(|manifest| manifest.summary.is_some()) {
+            package.make_room_for_exceptions(sheets.len(), listed)?;
         }
         Ok(package)
     }
 
+    /// Lengthens the table of exceptions, which has one row yet.
+    fn make_room_for_exceptions(&mut self, ticket_sheets: usize, listed: u64) -> Result<(), WorkbookError> {
+        let name = format!(" name=\"{EXCEPTIONS_SHEET}\"");
+        let mut tables = (1..).map(|i| format!("xl/tables/table{i}.xml")).map(|part| Ok((self.text(&part)?, part)));
+        let found =
+            tables.find(|table: &Result<_, WorkbookError>| table.as_ref().map_or(true, |(xml, _)| xml.contains(&name)));
+        let (xml, part) = found.ok_or_else(|| broken("table of exceptions"))??;
+        // `A7:J9`: a header, the sample row and the totals.
+        let reference = xml.split_once(" ref=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(found, _)| found);
+        let parsed = reference.and_then(|reference| {
+            let (first, last) = reference.split_once(':')?;
+            let header: u64 = first.strip_prefix('A')?.parse().ok()?;
+            let letter = last.chars().next().filter(char::is_ascii_uppercase)?;
+            (last[1..].parse() == Ok(header + 2)).then_some((header, letter))
+        });
+        let (header, letter) = parsed.ok_or_else(|| broken("table of exceptions"))?;
+        let range = |last: u64| format!(" ref=\"A{header}:{letter}{last}\"");
+        let xml = xml.replace(&range(header + 1), &range(header + listed));
+        let xml = xml.replace(&range(header + 2), &range(header + listed + 1));
+        self.replaced.push((part, xml));
+
+        let index = SUMMARY_SHEETS.iter().position(|name| *name == EXCEPTIONS_SHEET).unwrap_or_default();
+        let part = sheet_part(ticket_sheets + index);
+        let columns = usize::from(letter as u8 - b'A') + 1;
+        self.exceptions = Some(Frame::new(part.clone(), &self.text(&part)?, columns, header + 1, listed)?);
+        Ok(())
+    }
+
     /// Whether the ticket sheets of both packages take the same rows.
     pub(super) fn agrees_with(&self, other: &Self) -> bool {
-        self.heads == other.heads && self.tails == other.tails && self.styles == other.styles
+        self.tickets == other.tickets
     }
 
     fn text(&self, part: &str) -> Result<String, WorkbookError> {
@@ -101,10 +166,21 @@ impl Package {
         self.copy_where(|name| name == part, to)
     }
 
-    /// Copies all parts but the leading ones and the ticket sheets.
+    /// Copies all parts but the leading ones and those sheets whose rows are written apart.
     pub(super) fn copy_rest<W: Write>(&self, to: &mut ZipArchiveWriter<W>) -> Result<(), WorkbookError> {
-        let sheets: Vec<String> = (0..self.heads.len()).map(sheet_part).collect();
-        self.copy_where(|name| !LEADING_PARTS.contains(&name) && !sheets.iter().any(|sheet| sheet == name), to)
+        let apart: Vec<&str> = (self.tickets.iter().chain(&self.exceptions).map(|frame| frame.part.as_str()))
+            .chain(self.replaced.iter().map(|(part, _)| part.as_str()))
+            .chain(LEADING_PARTS)
+            .collect();
+        self.copy_where(|name| !apart.contains(&name), to)?;
+        for (part, xml) in &self.replaced {
+            let (mut entry, _) = to.new_file(part).compression_method(CompressionMethod::DEFLATE).start()?;
+            let mut joined = Joined::default();
+            joined.write(&mut entry, &by_zlib(xml.as_bytes()))?;
+            let (crc, size) = joined.finish(&mut entry)?;
+            entry.finish(DataDescriptorOutput::new(crc, size))?;
+        }
+        Ok(())
     }
 
     fn copy_where<W: Write>(

@@ -11,7 +11,7 @@ use pipeline::{
         Relation, Summary,
         terms::{REASONS, TERMS},
     },
-    workbook::{self, Facts, LISTED_EXCEPTIONS, Layout, SUMMARY_SHEETS},
+    workbook::{self, Batches, Exceptions, Facts, LISTED_EXCEPTIONS, Layout, SUMMARY_SHEETS},
 };
 use tests::{
     cells::{Cell, batch},
@@ -148,7 +148,8 @@ fn every_column_of_every_table_is_in_the_dictionary() {
 fn exceptions(count: usize) -> Vec<RecordBatch> {
     let row = |i: usize| -> Vec<Cell> {
         let values = EXCEPTIONS.columns.iter().map(|column| match column.name {
-            "reason" => Cell::Text("underpaid".to_owned()),
+            "reason" if i.is_multiple_of(2) => Cell::Text("underpaid".to_owned()),
+            "reason" => Cell::Text("overpaid".to_owned()),
             "step" => Cell::Text("received".to_owned()),
             "booking_ref" => Cell::Text(format!("BK{i}")),
             "amount" => Cell::Money(-1),
@@ -166,20 +167,31 @@ fn exceptions(count: usize) -> Vec<RecordBatch> {
 
 #[test]
 fn more_exceptions_than_a_sheet_lists_are_told_with_the_file_that_has_all() {
-    let all = exceptions(LISTED_EXCEPTIONS + 1_500);
-    let listed = workbook::listed_exceptions(all.into_iter().map(Ok::<_, ()>)).unwrap();
-    assert_eq!(listed.iter().map(RecordBatch::num_rows).sum::<usize>(), LISTED_EXCEPTIONS);
-
+    let all = LISTED_EXCEPTIONS + 1_500;
+    let batches = exceptions(all);
+    let open = move || -> Result<Batches, String> { Ok(Box::new(batches.clone().into_iter().map(Ok))) };
     let mut manifest = constructed::manifest(0);
-    let counts = BTreeMap::from([("underpaid".to_owned(), 150)]);
+    let counts = BTreeMap::from([("overpaid".to_owned(), all as u64 / 2), ("underpaid".to_owned(), all as u64 / 2)]);
     manifest.summary = Some(Summary { exceptions: counts, ..Summary::default() });
-    let facts = Facts { manifest: manifest.clone(), exceptions: exceptions(100) };
+    let facts = Facts { manifest: manifest.clone(), exceptions: Exceptions::new(open).unwrap() };
     let mut bytes = Vec::new();
     workbook::write(&mut bytes, &Layout::of(&manifest).unwrap(), 1, [], |_| Some(facts)).unwrap();
     let mut workbook = sheet::open_bytes(&bytes);
+    workbook.load_tables().unwrap();
+    let table = workbook.table_by_name("Exceptions").unwrap();
+    let rows: Vec<Vec<String>> = table.data().rows().map(|row| row.iter().map(ToString::to_string).collect()).collect();
+    assert_eq!(rows.len(), LISTED_EXCEPTIONS);
+    // By reason, those of the same in the order of the file.
+    let (even, odd): (Vec<usize>, Vec<usize>) = (0..LISTED_EXCEPTIONS).partition(|i| i.is_multiple_of(2));
+    let expected: Vec<String> = even.into_iter().chain(odd).map(|i| format!("BK{i}")).collect();
+    assert!(rows.iter().map(|row| &row[2]).eq(&expected), "{:?} {:?}", &rows[..3], &rows[LISTED_EXCEPTIONS - 3..]);
+
     let range = workbook.worksheet_range("Exceptions").unwrap();
     let told = range.rows().flatten().find(|cell| cell.to_string().contains("editions/2025-01/1/exceptions.parquet"));
-    assert!(told.is_some_and(|told| told.to_string().starts_with("50 more of 150 exceptions")), "{range:?}");
+    assert!(told.is_some_and(|told| told.to_string().starts_with("1500 more of 101500 exceptions")), "{told:?}");
+    // The totals stand right below the last one.
+    let last = range.rows().last().unwrap();
+    assert_eq!(last[0].to_string(), LISTED_EXCEPTIONS.to_string());
 }
 
 #[test]

@@ -237,69 +237,71 @@ impl<'a> Grid<'a> {
         rows: &[Vec<Value>],
         steps: &[usize],
     ) -> Result<Place, XlsxError> {
-        self.long_table(name, columns, rows.len(), &mut |i| rows.get(i).cloned().unwrap_or_default(), steps)
+        let place = self.begin_table(name, columns, rows.len())?;
+        let (plain, step) = (shown(columns, &Format::new()), shown(columns, &self.formats.step));
+        let wrapped = columns.iter().position(|column| column.kind == Kind::Wrapped);
+        for ((i, row), at) in rows.iter().enumerate().zip(place.first_row..) {
+            let is_step = steps.contains(&i);
+            let formats = if is_step { &step } else { &plain };
+            if let Some((column, Some(Value::Text(text)))) = wrapped.map(|column| (column, row.get(column))) {
+                self.sheet.set_row_height(at, height(text, self.widths[column]))?;
+            }
+            for ((column, value), format) in (0..).zip(row).zip(formats) {
+                if let (Value::Text(text), Kind::Count | Kind::Money | Kind::Share) =
+                    (value, columns[usize::from(column)].kind)
+                {
+                    // A word in the place of a number stands where the number would.
+                    let format = format.clone().set_align(FormatAlign::Right);
+                    self.sheet.write_string_with_format(at, column, fitting(text), &format)?;
+                } else if *value != Value::Empty || is_step {
+                    self.cell(at, column, value, format)?;
+                }
+            }
+        }
+        self.end_table(name, columns, place)?;
+        Ok(place)
     }
 
-    /// A table whose rows are made one by one.
-    pub(super) fn long_table(
-        &mut self,
-        name: &str,
-        columns: &[Column],
-        count: usize,
-        row: &mut dyn FnMut(usize) -> Vec<Value>,
-        steps: &[usize],
-    ) -> Result<Place, XlsxError> {
-        let has_total = columns.iter().any(|column| column.total != Total::None);
-        let first_row = self.row + 1;
-        let last_row = self.row + u32::try_from(count).unwrap_or(u32::MAX);
+    /// A table with one row of empty cells, whose formats the real rows take when they are written in its place.
+    pub(super) fn sample_table(&mut self, name: &str, columns: &[Column]) -> Result<(), XlsxError> {
+        let place = self.begin_table(name, columns, 1)?;
+        for (column, format) in (0..).zip(shown(columns, &Format::new())) {
+            self.sheet.write_blank(place.first_row, column, &format)?;
+        }
+        self.end_table(name, columns, place)
+    }
+
+    fn begin_table(&mut self, name: &str, columns: &[Column], rows: usize) -> Result<Place, XlsxError> {
+        let last_row = self.row + u32::try_from(rows).unwrap_or(u32::MAX);
         let last_column = u16::try_from(columns.len() - 1).unwrap_or(0);
         let described: Vec<TableColumn> = columns.iter().map(|column| self.describe(column)).collect();
         let table = Table::new()
             .set_name(name)
             .set_style(TableStyle::Light1)
             .set_columns(&described)
-            .set_total_row(has_total)
+            .set_total_row(has_total(columns))
             .set_alt_text(self.words.title(self.name));
         self.sheet.set_row_height(self.row, 32)?;
-        self.sheet.add_table(self.row, 0, last_row + u32::from(has_total), last_column, &table)?;
-        let shown = |base: &Format| columns.iter().map(|column| Formats::shown(column.kind, base.clone())).collect();
-        let (plain, step): (Vec<Format>, Vec<Format>) = (shown(&Format::new()), shown(&self.formats.step));
-        let wrapped = columns.iter().position(|column| column.kind == Kind::Wrapped);
-        for (i, at) in (0..count).zip(first_row..) {
-            let is_step = steps.contains(&i);
-            let formats = if is_step { &step } else { &plain };
-            let row = row(i);
-            if let Some((place, Some(Value::Text(text)))) = wrapped.map(|place| (place, row.get(place))) {
-                self.sheet.set_row_height(at, height(text, self.widths[place]))?;
-            }
-            for ((column, value), format) in (0..).zip(row).zip(formats) {
-                if let (Value::Text(text), Kind::Count | Kind::Money | Kind::Share) =
-                    (&value, columns[usize::from(column)].kind)
-                {
-                    // A word in the place of a number stands where the number would.
-                    let format = format.clone().set_align(FormatAlign::Right);
-                    self.sheet.write_string_with_format(at, column, fitting(text), &format)?;
-                } else if value != Value::Empty || is_step {
-                    self.cell(at, column, &value, format)?;
-                }
-            }
-        }
-        if has_total {
-            for (column, described) in (0..).zip(columns) {
-                self.total(name, last_row + 1, column, described)?;
-            }
-        }
-        for column in columns {
-            let entry = [self.name.to_owned(), column.heading.clone(), column.meaning.clone()];
-            if !self.dictionary.contains(&entry) {
-                self.dictionary.push(entry);
-            }
-        }
-        self.row = last_row + u32::from(has_total) + 1;
-        Ok(Place { first_row, last_row })
+        let end = last_row + u32::from(has_total(columns));
+        self.sheet.add_table(self.row, 0, end, last_column, &table)?;
+        Ok(Place { first_row: self.row + 1, last_row })
     }
 
-    /// A figure that stands in a row and not in a column, for the data dictionary.
+    fn end_table(&mut self, name: &str, columns: &[Column], place: Place) -> Result<(), XlsxError> {
+        self.row = place.last_row + 1;
+        if has_total(columns) {
+            for (column, described) in (0..).zip(columns) {
+                self.total(name, self.row, column, described)?;
+            }
+            self.row += 1;
+        }
+        for column in columns {
+            self.dictionary_term(&column.heading, &column.meaning);
+        }
+        Ok(())
+    }
+
+    /// An entry of the data dictionary: a column, or a figure that stands in a row.
     pub(super) fn dictionary_term(&mut self, name: &str, meaning: &str) {
         let entry = [self.name.to_owned(), name.to_owned(), meaning.to_owned()];
         if !self.dictionary.contains(&entry) {
@@ -373,6 +375,15 @@ impl<'a> Grid<'a> {
         };
         Ok(())
     }
+}
+
+fn has_total(columns: &[Column]) -> bool {
+    columns.iter().any(|column| column.total != Total::None)
+}
+
+/// The formats of a row's cells, on top of another.
+fn shown(columns: &[Column], base: &Format) -> Vec<Format> {
+    columns.iter().map(|column| Formats::shown(column.kind, base.clone())).collect()
 }
 
 /// The height of a row whose text is wrapped in a column of such a width, which is told in digits: letters are narrower.

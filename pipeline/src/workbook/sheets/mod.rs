@@ -19,8 +19,19 @@ use crate::{
 };
 
 /// The sheets in their order. Their names are the same in every language.
-pub const SUMMARY_SHEETS: [&str; 11] =
-    [SUMMARY, BY_DAY, BY_ROUTE, BY_FARE, BY_PAIR, PAYMENTS, RECONCILIATION, EXCEPTIONS, UNPAID, CHANGES, DICTIONARY];
+pub const SUMMARY_SHEETS: [&str; 11] = [
+    SUMMARY,
+    BY_DAY,
+    BY_ROUTE,
+    BY_FARE,
+    BY_PAIR,
+    PAYMENTS,
+    RECONCILIATION,
+    EXCEPTIONS_SHEET,
+    UNPAID,
+    CHANGES,
+    DICTIONARY,
+];
 
 /// The last sheet.
 pub const INFO_SHEET: &str = "Run info";
@@ -32,7 +43,8 @@ const BY_FARE: &str = "By fare and class";
 const BY_PAIR: &str = "By station pair";
 const PAYMENTS: &str = "Payments";
 const RECONCILIATION: &str = "Reconciliation";
-const EXCEPTIONS: &str = "Exceptions";
+/// The sheet, and its table.
+pub(super) const EXCEPTIONS_SHEET: &str = "Exceptions";
 const UNPAID: &str = "Unpaid by age";
 const CHANGES: &str = "Changes";
 const DICTIONARY: &str = "Data dictionary";
@@ -187,7 +199,7 @@ pub(super) fn add(
     })?;
     open(workbook, RECONCILIATION, &[56.0, 18.0, 12.0, 18.0, 18.0, 16.0], &mut money::reconciliation)?;
     let widths = [40.0, 22.0, 15.0, 16.0, 11.0, 14.0, 13.0, 10.0, 18.0, 28.0];
-    open(workbook, EXCEPTIONS, &widths, &mut |facts, grid| exceptions::write(facts, grid, exceptions))?;
+    open(workbook, EXCEPTIONS_SHEET, &widths, &mut |facts, grid| exceptions::write(facts, grid, exceptions.rows()))?;
     open(workbook, UNPAID, &[26.0, 14.0, 18.0, 14.0], &mut money::unpaid)?;
     open(workbook, CHANGES, &[46.0, 14.0, 20.0], &mut money::changes)?;
     open(workbook, SUMMARY, &[34.0, 18.0, 18.0, 18.0, 18.0, 18.0], &mut |facts, grid| {

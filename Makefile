@@ -13,10 +13,11 @@ TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_direc
 # What `make test` does, in this order: what fails fast comes first.
 STEPS = prepare format deny program lint slim suite doc tidy
 
-.PHONY: help run program test $(STEPS) advisories figures read-back side-by-side stages instructions pictures clean
+.PHONY: help run serve program test $(STEPS) advisories figures read-back side-by-side stages instructions pictures clean
 
 help:
 	@echo 'make run         build, make a demo database, report its previous month into ./reports'
+	@echo 'make serve       the same on a page, http://127.0.0.1:8080, until Ctrl-C'
 	@echo 'make test        everything that CI checks; installs what the tests need'
 	@echo 'make suite       only the tests, once `make prepare` has been run'
 	@echo 'make lint        clippy, with warnings as errors'
@@ -54,11 +55,16 @@ run: program
 	echo "Manifest  reports/editions/$$period/$$edition/manifest.json"; \
 	echo; \
 	echo "Open the workbook in Excel or LibreOffice, or go on with:"; \
+	echo "  make serve        # all reports on a page at http://127.0.0.1:8080"; \
 	echo "  $$program list"; \
 	echo "  DATABASE_URL=sqlite://demo/demo.sqlite $$program check"; \
 	echo "  duckdb -c \"SELECT ticket_status, count(*) FROM 'reports/snapshots/tickets/*/*.parquet' GROUP BY ALL\""; \
 	echo "  python3 -c \"import polars; print(polars.read_parquet('reports/snapshots/tickets/'))\""; \
 	echo "  DB_HOST=... DB_NAME=traindb DB_USER=... DB_PASSWORD=... $$program --period previous-month"
+
+# The demo's store on a page. Whoever opens it may start reports; nobody but this machine can.
+serve: run
+	@DATABASE_URL=sqlite://demo/demo.sqlite RUST_LOG=warn "$(TARGET)/release/report-server" --store ./reports
 
 program:
 	cargo build $(CARGO_ARGS)
@@ -93,10 +99,10 @@ advisories:
 lint:
 	cargo clippy $(CARGO_ARGS) --all-targets -- -D warnings
 
-# The library without the engine is what a server will link. This is the one place that asks for other features; it
-# only checks, which takes half a minute the first time and nothing afterwards.
+# The server links the library without its engine. This is the one place that asks for other features; it only checks,
+# which takes a minute the first time and nothing afterwards.
 slim:
-	cargo check --release --locked -p pipeline --no-default-features
+	cargo check --release --locked -p server
 
 suite:
 	cargo test $(CARGO_ARGS)
@@ -106,7 +112,7 @@ doc:
 
 # Whether the documents say what is true and the modules keep their borders.
 tidy: program
-	.ci/tidy "$(TARGET)/release/ticketing-report"
+	.ci/tidy "$(TARGET)/release"
 
 # A quarter of an hour, as root: the report at its full size, for docs/figures.md.
 figures: prepare program

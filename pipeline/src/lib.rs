@@ -10,6 +10,7 @@ pub mod locale;
 pub mod manifest;
 pub mod period;
 pub mod publish;
+pub mod record;
 pub mod store;
 pub mod summary;
 

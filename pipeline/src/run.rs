@@ -10,7 +10,6 @@ use std::{
 use arrow::record_batch::RecordBatch;
 use crossbeam_channel::bounded;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use crate::{
     changes,
@@ -27,6 +26,7 @@ use crate::{
     progress::{Event, Reporter},
     publish::{self, Turn},
     pull::{Pull, Pulled, WAITING_BATCHES, create, join},
+    record::{RunOutcome, RunRecord},
     render::{self, restore_workbook},
     snapshot::{self, Provenance},
     source::{self, Cut},
@@ -87,24 +87,6 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
-/// How a run ended, as the store remembers it.
-#[derive(Debug, Serialize)]
-struct RunRecord<'a> {
-    run: &'a str,
-    first: String,
-    last: String,
-    time_zone: &'a str,
-    began: Timestamp,
-    ended: Timestamp,
-    outcome: &'a str,
-    exit_code: u8,
-    period: Option<PeriodId>,
-    edition: Option<u32>,
-    rows: Option<u64>,
-    report: Option<&'a str>,
-    message: Option<String>,
-}
-
 /// Makes a report: pulls one cut of the database into a snapshot and a workbook at once, and publishes both as the
 /// period's next edition unless the newest one holds the same data.
 ///
@@ -124,15 +106,15 @@ pub fn run_report(
         .map_err(|e| Error::System(format!("no runtime: {e}")))?;
     let result = Run { id: &run, request, database, store, reporter, runtime: &runtime, began: Instant::now() }.make();
     let (outcome, exit_code, made) = match &result {
-        Ok(outcome) if outcome.unchanged => ("unchanged", 0, Some(outcome)),
-        Ok(outcome) => ("published", 0, Some(outcome)),
-        Err(error) => ("failed", error.exit_code(), None),
+        Ok(outcome) if outcome.unchanged => (RunOutcome::Unchanged, 0, Some(outcome)),
+        Ok(outcome) => (RunOutcome::Published, 0, Some(outcome)),
+        Err(error) => (RunOutcome::Failed, error.exit_code(), None),
     };
     let record = RunRecord {
-        run: &run,
-        first: request.period.first().to_string(),
-        last: request.period.last().to_string(),
-        time_zone: request.zone.name(),
+        run: run.clone(),
+        first: request.period.first(),
+        last: request.period.last(),
+        time_zone: request.zone.clone(),
         began,
         ended: Timestamp::now(),
         outcome,
@@ -140,7 +122,7 @@ pub fn run_report(
         period: made.map(|o| o.manifest.period),
         edition: made.map(|o| o.manifest.edition),
         rows: made.map(|o| o.manifest.rows),
-        report: made.map(|o| o.manifest.workbook.name.as_str()),
+        report: made.map(|o| o.manifest.workbook.name.clone()),
         message: result.as_ref().err().map(Error::line),
     };
     // The record is for lists of runs; that it can't be written must not hide how the run itself ended.

@@ -26,6 +26,7 @@ mod other_commands;
 mod properties;
 mod render;
 mod rows;
+mod server;
 mod signals;
 mod summary;
 mod workbook;

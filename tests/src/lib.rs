@@ -9,6 +9,7 @@ pub mod database;
 pub mod guard;
 pub mod mount;
 pub mod postgres;
+pub mod server;
 pub mod sheet;
 pub mod store_folder;
 pub mod tools;

@@ -3,6 +3,10 @@
 //! [`Place`] owns the path of each object. Writers stage beside what people browse and rename into place, so a reader
 //! never sees half a file.
 
+mod error;
+mod place;
+mod serve;
+
 use std::{
     fs, io,
     path::{Path as FilePath, PathBuf},
@@ -14,149 +18,12 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    hashed::hex,
-    manifest::Manifest,
-    period::{PeriodError, PeriodId},
+pub use self::{
+    error::StoreError,
+    place::Place,
+    serve::{FoundFile, Opened},
 };
-
-/// What can go wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The address is none that this program knows.
-    #[error("the store `{0}` can't be used: give a folder's path or a file:// address")]
-    Address(String),
-    /// The folder can't be made or opened.
-    #[error("the store's folder `{path}` can't be used: {reason}; choose another with --store or mend its permissions")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// The system's reason.
-        reason: io::Error,
-    },
-    /// Reading or writing an object failed.
-    #[error("the store failed at `{place}`: {reason}")]
-    Object {
-        /// The object's path.
-        place: String,
-        /// The reason.
-        reason: String,
-        /// Whether the reason is that there is no room left.
-        full: bool,
-    },
-    /// The room left isn't enough for what a run is about to write.
-    #[error(
-        "the store has {free} MiB left and this report needs about {needed} MiB: free some room or choose another --store"
-    )]
-    Full {
-        /// MiB left.
-        free: u64,
-        /// MiB that the run is about to write.
-        needed: u64,
-    },
-    /// A manifest that can't be read.
-    #[error("the manifest `{place}` is damaged ({reason}): restore it from a backup, or remove its folder")]
-    Manifest {
-        /// The manifest's path.
-        place: String,
-        /// What the parser says.
-        reason: String,
-    },
-    /// An edition that doesn't exist.
-    #[error("there is no edition {wanted}: `ticketing-report list` shows those that exist")]
-    NoEdition {
-        /// The period and number asked for.
-        wanted: String,
-    },
-    /// A file whose bytes aren't those that its manifest names.
-    #[error(
-        "`{place}` is damaged: its SHA-256 is {found}, its manifest says {expected}; restore it from a backup or make a new edition with --force"
-    )]
-    Damaged {
-        /// The object's path.
-        place: String,
-        /// SHA-256 found.
-        found: String,
-        /// SHA-256 in the manifest.
-        expected: String,
-    },
-    /// Another run holds the next number and doesn't finish.
-    #[error("another run is publishing {period} edition {number} and hasn't finished: try again in a minute")]
-    Busy {
-        /// The period.
-        period: PeriodId,
-        /// The number it holds.
-        number: u32,
-    },
-    /// A period in a path that isn't one.
-    #[error(transparent)]
-    Period(#[from] PeriodError),
-}
-
-impl StoreError {
-    fn object(place: &Path, error: &object_store::Error) -> Self {
-        let mut cause: Option<&dyn std::error::Error> = Some(error);
-        let mut reason = error.to_string();
-        let mut full = false;
-        while let Some(current) = cause {
-            reason = current.to_string();
-            full |= current.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::StorageFull);
-            cause = current.source();
-        }
-        Self::Object { place: place.to_string(), reason, full }
-    }
-
-    /// An input or output error of a file beside the store's objects.
-    #[must_use]
-    pub fn file(place: &FilePath, error: &io::Error) -> Self {
-        Self::Object {
-            place: place.display().to_string(),
-            reason: error.to_string(),
-            full: error.kind() == io::ErrorKind::StorageFull,
-        }
-    }
-}
-
-/// Every object of the store, by what it is.
-#[derive(Debug, Clone, Copy)]
-pub enum Place<'a> {
-    /// An edition's manifest: the commit point.
-    Manifest(PeriodId, u32),
-    /// An edition's Parquet file of a table.
-    Table(PeriodId, u32, &'a str),
-    /// An edition's workbook until it has got its name on the root.
-    PendingWorkbook(PeriodId, u32),
-    /// A workbook on the root, by its name.
-    Workbook(&'a str),
-    /// The newest edition's Parquet file of a table and month, for globs.
-    Latest(&'a str, PeriodId),
-    /// The claim on an edition's number.
-    Claim(PeriodId, u32),
-    /// Which edition the names of a period were last made to show.
-    Shown(PeriodId),
-    /// How a run ended.
-    Run(&'a str),
-    /// A half-made file of a run.
-    Staging(&'a str, &'a str),
-}
-
-impl Place<'_> {
-    /// The object's path in the store.
-    #[must_use]
-    pub fn path(&self) -> Path {
-        match self {
-            Self::Manifest(period, number) => Path::from(format!("editions/{period}/{number}/manifest.json")),
-            Self::Table(period, number, table) => Path::from(format!("editions/{period}/{number}/{table}.parquet")),
-            Self::PendingWorkbook(period, number) => Path::from(format!("editions/{period}/{number}/workbook.xlsx")),
-            Self::Workbook(name) => Path::from(*name),
-            Self::Latest(table, period) => Path::from(format!("snapshots/{table}/month={period}/part-0.parquet")),
-            Self::Claim(period, number) => Path::from(format!("state/claims/{period}/{number}.json")),
-            Self::Shown(period) => Path::from(format!("state/shown/{period}.json")),
-            Self::Run(run) => Path::from(format!("state/runs/{run}.json")),
-            Self::Staging(run, file) => Path::from(format!("state/staging/{run}/{file}")),
-        }
-    }
-}
+use crate::{hashed::hex, manifest::Manifest, period::PeriodId};
 
 /// A store. Cheap to clone.
 #[derive(Debug, Clone)]

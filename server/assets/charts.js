@@ -1,0 +1,155 @@
+// Draws bars of net sales by day and by route from the tables beside them. The tables stay, for reading each number.
+
+const DAY = 86_400;
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+const dayMonth = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
+const monthYear = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", month: "short", year: "numeric" });
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(name).trim();
+  const font = getComputedStyle(document.body).fontFamily;
+  return { bar: of("--bar"), below: of("--bar-below"), line: of("--line"), text: of("--muted"), font };
+}
+
+function rowsOf(plot) {
+  return [...plot.parentElement.querySelectorAll("tbody tr")].map((row) => {
+    const [name, tickets, net] = [...row.cells].map((cell) => cell.textContent);
+    return { key: row.dataset.key, net: Number(row.dataset.net), tip: `${name}: ${net} (${tickets} tickets)` };
+  });
+}
+
+/** Shows the number under the pointer. */
+function tips(texts) {
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  return {
+    hooks: {
+      init: (u) => u.over.append(tip),
+      setCursor: (u) => {
+        const { idx, left, top } = u.cursor;
+        tip.hidden = idx == null || left < 0;
+        if (tip.hidden) return;
+        tip.textContent = texts[idx];
+        const room = u.over.clientWidth - tip.offsetWidth;
+        tip.style.left = `${Math.max(0, Math.min(left + 12, room))}px`;
+        tip.style.top = `${Math.max(0, top - 34)}px`;
+      },
+    },
+  };
+}
+
+function bars(theme, size) {
+  const paths = uPlot.paths.bars({
+    size,
+    disp: { fill: { unit: 3, values: (u) => u.data[1].map((net) => (net < 0 ? theme.below : theme.bar)) } },
+  });
+  return { label: "Net sales", paths, width: 0, points: { show: false } };
+}
+
+function axis(theme, more) {
+  const font = `12px ${theme.font}`;
+  return { stroke: theme.text, font, grid: { stroke: theme.line, width: 1 }, ticks: { show: false }, ...more };
+}
+
+function fromZero(u, min, max) {
+  const [low, high] = [Math.min(0, min ?? 0), Math.max(0, max ?? 0)];
+  const room = (high - low || 1) * 0.06;
+  return [low < 0 ? low - room : 0, high > 0 || low === 0 ? high + room : 0];
+}
+
+const quiet = { legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { show: false }, y: false } };
+
+function days(plot, rows, theme) {
+  const second = (day) => Date.parse(`${day}T00:00:00Z`) / 1000;
+  const found = new Map(rows.map((row) => [second(row.key), row]));
+  const [first, last] = [second(plot.dataset.first), second(plot.dataset.last)];
+  const all = [];
+  for (let day = first; day <= last; day += DAY) all.push(day);
+  const texts = all.map((day) => found.get(day)?.tip ?? `${dayMonth.format(day * 1000)}: nothing sold`);
+  const options = {
+    ...quiet,
+    width: plot.clientWidth,
+    height: Math.max(200, routesHeight(plot.closest(".plots").querySelector("[data-plot=routes]"))),
+    padding: [12, 8, 0, 0],
+    tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "UTC"),
+    scales: { x: { range: [first - DAY * 0.6, last + DAY * 0.6] }, y: { range: fromZero } },
+    axes: [
+      axis(theme, {
+        grid: { show: false },
+        size: 30,
+        space: 60,
+        incrs: [1, 2, 3, 7, 14, 28, 56, 91, 182, 365, 730].map((days) => days * DAY),
+        values: (u, splits, index, space, step) =>
+          splits.map((at) => (step < 56 * DAY ? dayMonth : monthYear).format(at * 1000)),
+      }),
+      axis(theme, { size: 52, values: (u, splits) => splits.map((net) => compact.format(net)) }),
+    ],
+    series: [{}, bars(theme, [0.75, 40])],
+    plugins: [tips(texts)],
+  };
+  return new uPlot(options, [all, all.map((day) => found.get(day)?.net ?? 0)], plot);
+}
+
+function routesHeight(plot) {
+  return Math.min(rowsOf(plot).length, plot.dataset.most) * 22 + 44;
+}
+
+/** A label that fits beside the bars. */
+function cut(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text;
+}
+
+function routes(plot, rows, theme) {
+  const shown = rows.slice(0, plot.dataset.most);
+  const most = Math.floor((plot.clientWidth * 0.4) / 7);
+  const labels = shown.map((row) => cut(row.key, most));
+  const options = {
+    ...quiet,
+    cursor: { ...quiet.cursor, x: false },
+    width: plot.clientWidth,
+    height: routesHeight(plot),
+    padding: [4, 16, 0, 0],
+    scales: {
+      x: { time: false, ori: 1, dir: -1, range: [-0.6, shown.length - 0.4] },
+      y: { ori: 0, dir: 1, range: fromZero },
+    },
+    axes: [
+      axis(theme, {
+        side: 3,
+        grid: { show: false },
+        size: Math.max(...labels.map((label) => label.length)) * 6.6 + 14,
+        splits: () => shown.map((row, place) => place),
+        values: () => labels,
+      }),
+      axis(theme, { side: 2, size: 30, space: 60, values: (u, splits) => splits.map((net) => compact.format(net)) }),
+    ],
+    series: [{}, bars(theme, [0.7, 18])],
+    plugins: [tips(shown.map((row) => row.tip))],
+  };
+  return new uPlot(options, [shown.map((row, place) => place), shown.map((row) => row.net)], plot);
+}
+
+const KINDS = { days, routes };
+const drawn = new Map();
+
+function draw(plot) {
+  drawn.get(plot)?.destroy();
+  plot.replaceChildren();
+  const rows = rowsOf(plot);
+  if (rows.length > 0) drawn.set(plot, KINDS[plot.dataset.plot](plot, rows, colours()));
+}
+
+for (const plot of document.querySelectorAll("[data-plot]")) {
+  draw(plot);
+  plot.parentElement.querySelector("details").open = false;
+  plot.setAttribute("role", "img");
+  const title = plot.parentElement.querySelector("figcaption").textContent;
+  plot.setAttribute("aria-label", `${title}: bars, whose numbers stand in the table below`);
+  new ResizeObserver(() => {
+    const chart = drawn.get(plot);
+    if (chart && Math.abs(chart.width - plot.clientWidth) > 1) draw(plot);
+  }).observe(plot);
+}
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => [...drawn.keys()].forEach(draw));

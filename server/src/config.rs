@@ -1,0 +1,129 @@
+//! The command line of `report-server` and its variables.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use pipeline::period::ReportTimeZone;
+
+use crate::auth::Role;
+
+const EXAMPLES: &str = "\
+Examples:
+  report-server                                             ./reports on http://127.0.0.1:8080, for this machine alone
+  report-server --listen 0.0.0.0:8080 --tokens tokens       for whoever has a token
+  report-server token --name anna --role operator           makes a token and the line for the file of tokens
+
+The database's variables (DATABASE_URL, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD) and those of the report
+command go to the runs; also from a file `.env`.
+
+Exit codes: 0 ended by SIGTERM or Ctrl-C; 2 usage; 73 can't listen; 78 configuration.";
+
+/// Lists and serves the reports, starts them, and shows them on a page.
+#[derive(Debug, Parser)]
+#[command(name = "report-server", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to serve.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// Everything but serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a token, and the line for the file of tokens
+    Token(TokenArgs),
+}
+
+/// Whose token, and for what.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Who will use it: letters, digits, `.`, `_` and `-`
+    #[arg(long, value_parser = crate::auth::tokens::name)]
+    pub name: String,
+    /// What it lets them do
+    #[arg(long, value_enum)]
+    pub role: Role,
+}
+
+/// How the server serves.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Address and port; port 0 takes any that is free
+    #[arg(long, value_name = "ADDRESS", env = "REPORT_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Folder that keeps every edition
+    #[arg(long, value_name = "STORE", env = "REPORT_STORE", default_value = "./reports")]
+    pub store: String,
+    /// Time zone in which months begin and end, an IANA name
+    #[arg(long, value_name = "ZONE", env = "REPORT_TIME_ZONE", default_value = "UTC")]
+    pub time_zone: ReportTimeZone,
+    /// The report command [default: `ticketing-report` beside this program]
+    #[arg(long, value_name = "FILE", env = "REPORT_COMMAND")]
+    pub report_command: Option<PathBuf>,
+    /// Jobs that run at once
+    #[arg(long, value_name = "NUMBER", env = "REPORT_JOBS", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Jobs that wait for their turn; more are refused
+    #[arg(long, value_name = "NUMBER", env = "REPORT_QUEUE", default_value_t = 20)]
+    pub queue: u16,
+    /// File of tokens: a line `name role sha256` for each
+    #[arg(long, value_name = "FILE", env = "REPORT_TOKENS")]
+    pub tokens: Option<PathBuf>,
+    /// What somebody without a token may do, also on an address that others reach
+    #[arg(long, value_name = "ROLE", env = "REPORT_ANONYMOUS", value_parser = anonymous)]
+    pub anonymous: Option<Role>,
+    /// Downloads at once; more are told to come back
+    #[arg(long, value_name = "NUMBER", env = "REPORT_DOWNLOADS", default_value_t = 64,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    pub downloads: u16,
+    /// Requests a second for each token or address; twenty times as many in a burst
+    #[arg(long, value_name = "NUMBER", env = "REPORT_RATE", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rate: u32,
+    /// Namespace that the jobs' answers name
+    #[arg(long, value_name = "NAME", env = "REPORT_NAMESPACE", default_value = "train-orchestrator")]
+    pub namespace: String,
+}
+
+fn anonymous(text: &str) -> Result<Role, String> {
+    match text {
+        "viewer" => Ok(Role::Viewer),
+        "operator" => Ok(Role::Operator),
+        _ => Err("write viewer or operator".to_owned()),
+    }
+}
+
+/// Why the server doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting can't be used.
+    #[error("{0}")]
+    Config(String),
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {reason}; choose another with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        reason: std::io::Error,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    System(String),
+}
+
+impl StartError {
+    /// The exit code.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 78,
+            Self::Listen { .. } => 73,
+            Self::System(_) => 1,
+        }
+    }
+}

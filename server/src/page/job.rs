@@ -1,0 +1,142 @@
+//! A job's page.
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::{
+    format, jobs,
+    layout::{Needs, layout},
+    parts::{Shape, job_badge, notice, start_button, time},
+    view::{JobView, Role},
+};
+use crate::launcher::{Job, JobState, PeriodKind};
+
+/// The page.
+#[must_use]
+pub fn job(view: &JobView) -> Markup {
+    let job = &view.job;
+    let zone = format::zone(&view.zone);
+    let title = format!("Report for {}", jobs::days(job));
+    let body = html! {
+        nav class="crumbs" aria-label="Where this page belongs" {
+            a href="/" { "Reports" } " / " span aria-current="page" { (job.job_name) }
+        }
+        div data-live="job" {
+            div class="title" { h1 { (title) } (job_badge(job)) }
+            @if job.state.is_over() { (outcome(job)) } @else { (under_way(job)) }
+            div class="actions" { (actions(view)) }
+            (facts(job, &zone, &view.zone))
+        }
+        (log(view))
+    };
+    layout(&title, Some(&view.viewer), Needs::Log, &body)
+}
+
+fn under_way(job: &Job) -> Markup {
+    html! {
+        (jobs::progress(job))
+        @if let Some(reason) = &job.reason { p class="reason" { (reason) } }
+    }
+}
+
+fn outcome(job: &Job) -> Markup {
+    let reason = html! { @if let Some(reason) = &job.reason { p { (reason) } } };
+    match job.state {
+        JobState::Failed => {
+            let body = html! {
+                (reason)
+                @if job.reason.is_none() { p { "The log may say why." } }
+                p {
+                    "What was published before is untouched."
+                    @if let Some(code) = job.exit_code { " The command ended with code " (code) "." }
+                }
+            };
+            notice("bad", Shape::Cross, "No report was made", &body)
+        }
+        JobState::Cancelled => notice("idle", Shape::Stop, "Cancelled, so no report was made", &reason),
+        _ if job.unchanged => {
+            let body =
+                html! { p { "The newest edition holds the same data already, so there is no new one." } (reason) };
+            notice("ok", Shape::Check, "Nothing had changed", &body)
+        }
+        _ => {
+            let edition = job.edition.map(|edition| format!("Edition {edition} is published"));
+            notice("ok", Shape::Check, edition.as_deref().unwrap_or("The report is published"), &reason)
+        }
+    }
+}
+
+fn actions(view: &JobView) -> Markup {
+    let job = &view.job;
+    let (first, last) = (job.start_date.to_string(), job.end_date.to_string());
+    let fields = [("period", "custom"), ("startDate", first.as_str()), ("endDate", last.as_str())];
+    let again = if job.state == JobState::Succeeded { "Make again" } else { "Try again" };
+    html! {
+        @if let Some(report) = &job.report {
+            a class="button primary" href=(format::workbook_link(report)) download { "Download the workbook" }
+        }
+        @if let (Some(period), Some(edition)) = (&job.period_id, job.edition) {
+            a class="button" href=(format::edition_link(&format::encoded(period), edition)) { "Figures" }
+        }
+        @if view.viewer.role >= Role::Operator {
+            @if job.state.is_over() {
+                (start_button(again, &jobs::days(job), &fields))
+            } @else { (jobs::cancel(job)) }
+        }
+    }
+}
+
+fn facts(job: &Job, zone: &TimeZone, zone_name: &str) -> Markup {
+    html! {
+        dl class="facts" {
+            div { dt { "Days" } dd { (job.start_date) " to " (job.end_date) } }
+            div {
+                dt { "Asked for as" }
+                dd {
+                    @match job.period {
+                        PeriodKind::CurrentMonth => "current month",
+                        PeriodKind::PreviousMonth => "previous month",
+                        PeriodKind::Custom => "range of days",
+                    }
+                }
+            }
+            div { dt { "Accepted" } dd { (time(job.creation_timestamp, zone)) } }
+            @if let Some(start) = job.start_time { div { dt { "Began" } dd { (time(start, zone)) } } }
+            @if let Some(end) = job.completion_time { div { dt { "Ended" } dd { (time(end, zone)) } } }
+            @if let Some(took) = jobs::took(job) { div { dt { "Took" } dd { (took) } } }
+            @if let (Some(rows), true) = (job.rows, job.state.is_over()) {
+                div { dt { "Tickets" } dd { (format::count(rows)) } }
+            }
+            @if let Some(report) = &job.report { div { dt { "Workbook" } dd { (report) } } }
+            div { dt { "Namespace" } dd { (job.namespace) } }
+            div { dt { "Clock" } dd { (zone_name) } }
+        }
+    }
+}
+
+fn log(view: &JobView) -> Markup {
+    let Some(log) = &view.log else {
+        return html! {
+            section aria-labelledby="log-title" {
+                h2 id="log-title" { "Log" }
+                p class="empty" {
+                    "To read logs takes the role operator; you have the role " (view.viewer.role.as_str()) "."
+                }
+            }
+        };
+    };
+    let follow = format!("/api/k8s/jobs/{}/logs?follow=true", format::encoded(&view.job.job_name));
+    html! {
+        section aria-labelledby="log-title" {
+            div class="section-head" {
+                h2 id="log-title" { "Log" }
+                p id="log-state" class="muted" {
+                    @if view.job.state.is_over() { "Complete." } @else { "As far as it was when this page was loaded." }
+                }
+            }
+            pre id="log" class="log" tabindex="0" role="group" aria-labelledby="log-title"
+                data-follow=[(!view.job.state.is_over()).then_some(follow)] { (log) }
+            @if log.is_empty() { p id="log-empty" class="empty" { "Nothing has been written to it yet." } }
+        }
+    }
+}

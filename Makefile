@@ -13,22 +13,24 @@ TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_direc
 # What `make test` does, in this order: what fails fast comes first.
 STEPS = prepare format deny program lint slim suite doc tidy
 
-.PHONY: help run serve program test $(STEPS) advisories figures read-back side-by-side stages instructions pictures clean
+.PHONY: help run serve notebooks program test $(STEPS) advisories figures load read-back side-by-side stages instructions pictures clean
 
 help:
 	@echo 'make run         build, make a demo database, report its previous month into ./reports'
 	@echo 'make serve       the same on a page, http://127.0.0.1:8080, until Ctrl-C'
+	@echo 'make notebooks   what analysts start from, in a browser, on a demo of their own'
 	@echo 'make test        everything that CI checks; installs what the tests need'
 	@echo 'make suite       only the tests, once `make prepare` has been run'
 	@echo 'make lint        clippy, with warnings as errors'
 	@echo 'make doc         the documentation of the code'
 	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
 	@echo 'make figures     the report at its full size, measured into docs/figures.md'
+	@echo 'make load        of these only the server under load'
 	@echo 'make read-back   a workbook of a million tickets, read to its last cell by other programs'
 	@echo 'make side-by-side  the same beside other tools, into docs/side-by-side.md'
 	@echo 'make stages      each stage alone, timed by criterion'
 	@echo 'make instructions  those of the row writer, counted; fails when they have become many more'
-	@echo 'make pictures    the pictures of the README again; needs LibreOffice and poppler'
+	@echo 'make pictures    the pictures of the README again; needs LibreOffice, poppler and Chromium'
 	@echo 'make clean       remove what was built and the demo; ./reports stays'
 
 # Installs nothing and asks nothing. The demo is made again in each new month, so that the month before is in it.
@@ -65,6 +67,18 @@ run: program
 # The demo's store on a page. Whoever opens it may start reports; nobody but this machine can.
 serve: run
 	@DATABASE_URL=sqlite://demo/demo.sqlite RUST_LOG=warn "$(TARGET)/release/report-server" --store ./reports
+
+# JupyterLab and what the notebooks read with, in a folder beside the demo: some 900 MB. The demo has two editions of a
+# month, for the notebook that compares them.
+notebooks: program
+	@set -e; \
+	lab=demo/notebooks/lab; \
+	if ! [ -x "$$lab/bin/jupyter" ]; then \
+	    python3 -m venv "$$lab"; \
+	    "$$lab/bin/python" -m pip install --quiet -r notebooks/requirements.txt -r notebooks/requirements-lab.txt; \
+	fi; \
+	[ -d demo/notebooks/demo-store ] || notebooks/demo "$(TARGET)/release/ticketing-report" demo/notebooks; \
+	REPORT_STORE=demo/notebooks/demo-store "$$lab/bin/jupyter" lab notebooks
 
 program:
 	cargo build $(CARGO_ARGS)
@@ -118,7 +132,11 @@ tidy: program
 figures: prepare program
 	"$(TARGET)/release/figures"
 
-# As long: every cell of a million tickets, read by other programs.
+# Three minutes of these: the server under load.
+load: prepare program
+	"$(TARGET)/release/figures" --server
+
+# A quarter of an hour: every cell of a million tickets, read by other programs.
 read-back: prepare program
 	benches/prepare
 	"$(TARGET)/release/figures" --read-back
@@ -137,7 +155,7 @@ instructions:
 	benches/instructions/check
 
 pictures: program
-	docs/images/make "$(TARGET)/release/ticketing-report"
+	docs/images/make "$(TARGET)/release"
 
 # Never ./reports: it is also where real reports go when nothing else is said.
 clean:

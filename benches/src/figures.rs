@@ -4,7 +4,8 @@
 //! query that the program replaces, run in turn on the same server? Does memory stay flat up to ten million? Does half a
 //! core and 512 MiB, a pod's limits, suffice for a million, and does it ever wait there? What does a smaller workbook
 //! cost? Run it by `make figures`, as root, because limits are set through control groups. With `--read-back` it answers
-//! another one: do other programs read all that is in a workbook of a million tickets, to the last row?
+//! another one: do other programs read all that is in a workbook of a million tickets, to the last row? With `--server` it
+//! measures only the server: a thousand downloads at once, lists of ten thousand editions, two hundred open pages.
 #![expect(clippy::unwrap_used, reason = "a measurement that fails must stop where it fails")]
 
 use std::{
@@ -19,7 +20,7 @@ use benches::report_rows::ReportRows;
 use jiff::civil::date;
 use pipeline::{demo::DemoOptions, manifest::Manifest, workbook::SHEET_ROWS};
 use tempfile::TempDir;
-use tests::postgres::PostgresDatabase;
+use tests::{postgres::PostgresDatabase, tools, workplace::command};
 
 /// What the program replaces: a query that adds up every payment there is and sends nothing before all is sorted.
 const OLD_QUERY: &str = include_str!("old-query.sql");
@@ -30,22 +31,46 @@ const TIMES: usize = 3;
 /// Below this line docs/figures.md is written anew.
 const MARK: &str = "<!-- Written by `make figures` from here on. -->\n";
 
+/// The last part of docs/figures.md begins with this.
+const SERVER: &str = "\n## The server\n";
+
 /// The most memory that a report of any size may take.
 const MOST_MEMORY: u64 = 256 * 1024 * 1024;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("--read-back") {
-        return read_back();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures.md");
+    let old = fs::read_to_string(&path).unwrap();
+    match std::env::args().nth(1).as_deref() {
+        Some("--read-back") => return read_back(),
+        Some("--server") => {
+            let kept = old.split_once(SERVER).map_or(old.as_str(), |(kept, _)| kept);
+            return fs::write(&path, format!("{kept}{}", server())).unwrap();
+        }
+        _ => {}
     }
     let mut text = format!("\n{}\n", machine());
     for tickets in [100_000, 1_000_000] {
         text.push_str(&measure(tickets));
     }
     text.push_str(&larger());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures.md");
-    let old = fs::read_to_string(&path).unwrap();
+    text.push_str(&server());
     let kept = old.split_once(MARK).map_or(old.as_str(), |(kept, _)| kept);
     fs::write(&path, format!("{kept}{MARK}{text}")).unwrap();
+}
+
+/// What the server takes under load; each script fails when it is more than it may be.
+fn server() -> String {
+    let report = command();
+    let server = report.with_file_name("report-server");
+    let (server, report): (&Path, &Path) = (&server, &report);
+    let mut text = format!("{SERVER}\n");
+    for (script, programs) in
+        [("downloads.py", &[server][..]), ("listing.py", &[server, report]), ("idle.py", &[server, report])]
+    {
+        let said = tools::python(&format!("../../benches/load/{script}"), programs);
+        writeln!(text, "- {}", said.lines().last().unwrap_or_default()).unwrap();
+    }
+    text
 }
 
 fn machine() -> String {

@@ -204,7 +204,7 @@ pub struct DemoArgs {
     /// The same seed gives the same data
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Tell nothing but failures
+    /// Tell nothing but failures and the last line
     #[arg(long, short)]
     pub quiet: bool,
 }

@@ -77,7 +77,7 @@ pub struct TableFile {
     /// Digest of the rows in their order, whatever the file's encoding, in hexadecimal.
     pub digest: String,
     /// Totals per currency, as read; a control compares them with the database's own sums in the same cut.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub totals: Totals,
 }
 

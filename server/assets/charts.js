@@ -96,15 +96,23 @@ function routesHeight(plot) {
   return Math.min(rowsOf(plot).length, plot.dataset.most) * 22 + 44;
 }
 
-/** A label that fits beside the bars. */
-function cut(text, most) {
-  return text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text;
+/** Labels that fit beside the bars, and the width of the widest. */
+function fitting(texts, most, font) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = font;
+  const width = (text) => pen.measureText(text).width;
+  const labels = texts.map((text) => {
+    if (width(text) <= most) return text;
+    let end = text.length;
+    while (end > 1 && width(`${text.slice(0, end)}…`) > most) end -= 1;
+    return `${text.slice(0, end).trimEnd()}…`;
+  });
+  return { labels, widest: Math.max(...labels.map(width)) };
 }
 
 function routes(plot, rows, theme) {
   const shown = rows.slice(0, plot.dataset.most);
-  const most = Math.floor((plot.clientWidth * 0.4) / 7);
-  const labels = shown.map((row) => cut(row.key, most));
+  const { labels, widest } = fitting(shown.map((row) => row.key), plot.clientWidth * 0.45, `12px ${theme.font}`);
   const options = {
     ...quiet,
     cursor: { ...quiet.cursor, x: false },
@@ -119,7 +127,7 @@ function routes(plot, rows, theme) {
       axis(theme, {
         side: 3,
         grid: { show: false },
-        size: Math.max(...labels.map((label) => label.length)) * 6.6 + 14,
+        size: Math.ceil(widest) + 18,
         splits: () => shown.map((row, place) => place),
         values: () => labels,
       }),

@@ -186,6 +186,7 @@ let lost = false;
 let patience = 0;
 let retry = 0;
 let waits = 1000;
+let heard = 0;
 
 function connect() {
   clearTimeout(retry);
@@ -193,14 +194,28 @@ function connect() {
   source = new EventSource("/api/k8s/events");
   source.onopen = onOpen;
   source.onerror = onCut;
-  const on = (name, then) => source.addEventListener(name, (event) => then(event.data && JSON.parse(event.data)));
+  const on = (name, then) =>
+    source.addEventListener(name, (event) => {
+      heard = Date.now();
+      then(event.data && JSON.parse(event.data));
+    });
+  on("alive", () => {});
   on("job", onJob);
   on("edition", onEdition);
   on("store", onStore);
   on("reset", refresh);
 }
 
+// A network that vanishes tells nobody. The server says every quarter of a minute that it lives: after three times
+// without a word the connection is made anew.
+setInterval(() => {
+  if (source?.readyState !== EventSource.OPEN || Date.now() - heard < 45_000) return;
+  connect();
+  onCut();
+}, 5_000);
+
 function onOpen() {
+  heard = Date.now();
   clearTimeout(patience);
   patience = 0;
   waits = 1000;

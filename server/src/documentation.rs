@@ -1,13 +1,19 @@
 //! What the API is: as OpenAPI for programs, as a page for people.
 
+use axum::http::StatusCode;
 use axum::{Extension, Json};
 use maud::Markup;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    openapi::{
+        Content, Ref, RefOr, Response,
+        path::ParameterIn,
+        schema::{ObjectBuilder, Type},
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    },
 };
 
-use crate::{auth::Who, page};
+use crate::{auth::Who, page, snapshots::tables};
 
 /// The API's description, made from the handlers themselves.
 #[derive(Debug, OpenApi)]
@@ -24,18 +30,70 @@ use crate::{auth::Who, page};
     ),
     tags((name = "reports", description = "Workbooks"), (name = "snapshots", description = "Parquet files"),
         (name = "jobs", description = "Runs"), (name = "server", description = "The server itself")),
-    security(("token" = []), ()),
-    modifiers(&Token),
+    components(schemas(crate::error::Problem, crate::index::Sort, crate::reports::ControlsOutcome,
+        crate::reports::Order, crate::reports::ReportKind)),
+    security(("token" = [])),
+    modifiers(&Common),
 )]
 pub struct Api;
 
-/// Adds how requests show their token.
-struct Token;
+/// What all calls have in common: how they show their token, how they refuse, and what a period looks like.
+struct Common;
 
-impl Modify for Token {
+/// The form of a period's id.
+const PERIOD: &str = "^[0-9]{4}-(0[1-9]|1[0-2])$|^[0-9]{4}-[0-9]{2}-[0-9]{2}_to_[0-9]{4}-[0-9]{2}-[0-9]{2}$";
+
+impl Modify for Common {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         api.components.get_or_insert_default().add_security_scheme("token", scheme);
+        for (path, item) in &mut api.paths.paths {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+                let name = operation.operation_id.take().unwrap_or_default();
+                operation.operation_id = Some(format!("{tag}_{name}"));
+                let is_open = matches!(path.as_str(), "/healthz" | "/readyz");
+                let mut refusals = vec![429];
+                refusals.extend(if is_open { &[][..] } else { &[401, 403] });
+                refusals.extend((path != "/healthz").then_some(503));
+                refusals.extend(operation.parameters.is_some().then_some(400));
+                for status in refusals {
+                    let refused = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+                    let response = Response::new(refused.unwrap_or_default());
+                    operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
+                }
+                for (status, response) in &mut operation.responses.responses {
+                    if let RefOr::T(response) = response
+                        && status.starts_with(['4', '5'])
+                    {
+                        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+                        response.content =
+                            [("application/problem+json".to_owned(), RefOr::T(problem))].into_iter().collect();
+                    }
+                }
+                if is_open {
+                    operation.security = Some(vec![SecurityRequirement::default()]);
+                }
+                for parameter in operation.parameters.iter_mut().flatten() {
+                    let RefOr::T(parameter) = parameter else { continue };
+                    let text = ObjectBuilder::new().schema_type(Type::String);
+                    let text = match (&parameter.parameter_in, parameter.name.as_str()) {
+                        (ParameterIn::Path, "period") => text.pattern(Some(PERIOD)),
+                        (ParameterIn::Path, "edition") => text.pattern(Some("^(latest|[1-9][0-9]{0,8})$")),
+                        (ParameterIn::Path, "file") => {
+                            text.enum_values(Some(tables().map(|table| format!("{}.parquet", table.name))))
+                        }
+                        (ParameterIn::Header, "Idempotency-Key") => {
+                            text.min_length(Some(1)).max_length(Some(200)).pattern(Some("^[!-~]+$"))
+                        }
+                        (ParameterIn::Header, _) => text,
+                        _ => continue,
+                    };
+                    parameter.schema = Some(text.build().into());
+                }
+            }
+        }
     }
 }
 

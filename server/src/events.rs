@@ -147,14 +147,16 @@ impl Hub {
 
 /// What happens, as server-sent events
 ///
-/// `job` has a job, `edition` one that is new, `store` says whether the store can be read, and `reset` that events were
-/// missed and lists should be loaded again. The header Last-Event-ID resumes after an event.
+/// `job` has a job, `edition` one that is new, `store` says whether the store can be read, `reset` that events were missed
+/// and lists should be loaded again, and `alive` nothing but that the server lives. The header Last-Event-ID resumes after an event.
 #[utoipa::path(get, path = "/api/k8s/events", tag = "jobs",
     params(("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen")),
-    responses((status = 200, content_type = "text/event-stream", body = String)))]
+    responses((status = 200, content_type = "text/event-stream", body = Object)))]
 pub async fn listen(State(app): State<App>, headers: HeaderMap) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    Sse::new(Arc::clone(&app.events).listen(last)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    // Not the usual comment: scripts don't see those.
+    let alive = KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("alive").data("{}"));
+    Sse::new(Arc::clone(&app.events).listen(last)).keep_alive(alive)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, Path, Query},
     http::request::Parts,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::ApiError;
 
@@ -20,6 +20,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<
         query.map(|Query(params)| Self(params)).map_err(|e| ApiError::bad(e.body_text()))
     }
 }
+
+/// No parameters: whoever writes one means something that wouldn't happen.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
 
 /// The path's parts.
 #[derive(Debug)]

@@ -80,7 +80,7 @@ fn kind(run: &RunRecord) -> &'static str {
 /// Numbers for Prometheus
 ///
 /// Everything follows from what the store remembers, so that a restart of the server changes nothing.
-#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, content_type = "text/plain", body = String)))]
+#[utoipa::path(get, path = "/metrics", tag = "server", responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
 pub async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let contents = app.index.contents().await?;
     let jobs = app.launcher.list().await?;

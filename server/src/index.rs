@@ -1,7 +1,7 @@
 //! What is in the store, in memory: an entry for each edition, made from its manifest and never from a folder's name.
 //!
 //! Manifests don't change, so each is read once. Looking for new ones costs as much as listing the store: it is done
-//! when somebody asks, and then not again for a hundred times as long as it took.
+//! when somebody asks or listens, and then not again for a while that is a hundred times as long, up to half a minute.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,7 +15,7 @@ use pipeline::{
     manifest::{Money, WorkbookFile},
     period::PeriodId,
     record::RunRecord,
-    store::{FoundFile, Place, Store, StoreError},
+    store::{Place, Store, StoreError},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -24,10 +24,13 @@ use utoipa::ToSchema;
 use crate::events::Hub;
 
 /// Manifests that are read at once.
-const READ_AT_ONCE: usize = 16;
+const READ_AT_ONCE: usize = 4;
 
 /// Runs that are remembered.
 const RUNS: usize = 1000;
+
+/// What is new is seen after this time, however long looking takes.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// The longest that somebody who asks waits for what is new.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -63,14 +66,13 @@ pub struct Edition {
     pub schema_version: u32,
     /// Tickets.
     pub rows: u64,
-    /// By currency.
-    pub sold: Vec<(Box<str>, Sold)>,
+    sold: Box<[KeptSold]>,
     /// Controls that hold, and those that don't.
     pub controls: (u16, u16),
     /// The workbook's name on the root while this is the newest edition of that name.
-    pub plain_name: Box<str>,
+    pub plain_name: Arc<str>,
     /// Its name afterwards.
-    pub edition_name: Box<str>,
+    pub edition_name: Arc<str>,
     /// The workbook's size.
     pub workbook_size: u64,
     /// The size of all Parquet files.
@@ -118,37 +120,70 @@ struct CurrencyHead {
     sales: pipeline::summary::Sales,
 }
 
-impl From<Head> for Edition {
-    fn from(head: Head) -> Self {
-        let tickets = head.tables.get("tickets");
-        let sold = match &head.summary {
-            Some(summary) => (summary.currencies.iter())
-                .filter(|(_, of)| of.sales.tickets > 0)
-                .map(|(code, CurrencyHead { sales })| {
-                    let (gross, refunds, net) = (sales.gross, sales.refunds, sales.net());
-                    (code.as_str().into(), Sold { tickets: sales.tickets, gross, refunds, net })
-                })
-                .collect(),
-            // Editions made before there were summaries tell no refunds.
-            None => Vec::new(),
-        };
+/// Tickets and their money in one currency, in cents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct KeptSold {
+    currency: Arc<str>,
+    tickets: u64,
+    gross: i64,
+    refunds: i64,
+}
+
+/// Texts that many editions have, each kept once: currency codes, and the names that editions of a period share.
+#[derive(Debug, Default)]
+struct Texts(std::sync::Mutex<BTreeSet<Arc<str>>>);
+
+impl Texts {
+    fn kept(&self, text: &str) -> Arc<str> {
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = texts.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        texts.insert(Arc::clone(&new));
+        new
+    }
+}
+
+impl Edition {
+    fn new(head: Head, texts: &Texts) -> Result<Self, std::num::TryFromIntError> {
+        // Editions made before there were summaries tell no refunds.
+        let currencies = head.summary.map(|summary| summary.currencies).unwrap_or_default();
+        let sold = currencies.iter().filter(|(_, of)| of.sales.tickets > 0).map(|(code, CurrencyHead { sales })| {
+            let (gross, refunds) = (sales.gross.0.try_into()?, sales.refunds.0.try_into()?);
+            Ok::<_, std::num::TryFromIntError>(KeptSold {
+                currency: texts.kept(code),
+                tickets: sales.tickets,
+                gross,
+                refunds,
+            })
+        });
         let passed = head.controls.iter().filter(|control| control.passed).count();
         let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        Self {
+        Ok(Self {
             period: head.period,
             edition: head.edition,
             provisional: head.provisional,
             created: head.created_at,
             schema_version: head.schema_version,
             rows: head.rows,
-            sold,
+            sold: sold.collect::<Result<_, _>>()?,
             controls: (count(passed), count(head.controls.len() - passed)),
-            plain_name: head.workbook.name.into(),
+            plain_name: texts.kept(&head.workbook.name),
             edition_name: head.workbook.edition_name.into(),
             workbook_size: head.workbook.size,
             tables_size: head.tables.values().chain(&head.exceptions).map(|file| file.size).sum(),
-            tickets_size: tickets.map_or(0, |file| file.size),
-        }
+            tickets_size: head.tables.get("tickets").map_or(0, |file| file.size),
+        })
+    }
+
+    /// What was sold, by currency code.
+    pub fn sold(&self) -> impl Iterator<Item = (&str, Sold)> {
+        self.sold.iter().map(|of| {
+            let (gross, refunds) = (of.gross.into(), of.refunds.into());
+            let net = Money(gross - refunds);
+            (&*of.currency, Sold { tickets: of.tickets, gross: Money(gross), refunds: Money(refunds), net })
+        })
     }
 }
 
@@ -156,7 +191,7 @@ impl From<Head> for Edition {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Its name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Its size.
     pub size: u64,
     /// When it was made.
@@ -203,7 +238,7 @@ impl Sort {
 }
 
 /// The store at one moment.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Contents {
     /// All editions, by period and number.
     pub editions: BTreeMap<(PeriodId, u32), Arc<Edition>>,
@@ -286,6 +321,7 @@ pub struct Index {
     events: Arc<Hub>,
     known: RwLock<Known>,
     looking: Mutex<()>,
+    texts: Texts,
 }
 
 impl Index {
@@ -293,7 +329,7 @@ impl Index {
     #[must_use]
     pub fn new(store: Store, events: Arc<Hub>) -> Self {
         let known = Known { contents: Arc::default(), gone: None, looked: None };
-        Self { store, events, known: RwLock::new(known), looking: Mutex::default() }
+        Self { store, events, known: RwLock::new(known), looking: Mutex::default(), texts: Texts::default() }
     }
 
     /// What is in the store. What has come in the last moments may be missing, where listing the store takes long.
@@ -326,7 +362,7 @@ impl Index {
 
     fn is_due(&self, times: u32, least: Duration) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.looked.is_none_or(|(at, took)| at.elapsed() > (took * times).max(least))
+        known.looked.is_none_or(|(at, took)| at.elapsed() > (took * times).clamp(least, LATEST))
     }
 
     /// Looks again and again for what others put into the store, while somebody listens.
@@ -346,7 +382,9 @@ impl Index {
         let began = Instant::now();
         let before = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner).contents);
         let read = self.read(&before).await;
-        let looked = Some((Instant::now(), began.elapsed()));
+        let reading = read.as_ref().map_or(Duration::ZERO, |(_, reading)| *reading);
+        let looked = Some((Instant::now(), began.elapsed().saturating_sub(reading)));
+        let read = read.map(|(contents, _)| contents);
         let (was_gone, first) = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             let (was_gone, first) = (known.gone.is_some(), known.looked.is_none());
@@ -377,7 +415,7 @@ impl Index {
 
     fn tell_new(&self, before: &Contents, now: &Contents) {
         for edition in now.editions.iter().filter(|(key, _)| !before.editions.contains_key(key)).map(|(_, e)| e) {
-            let report = now.report_of(edition.period, edition.edition).map(|report| &report.name);
+            let report = now.report_of(edition.period, edition.edition).map(|report| &*report.name);
             let told = serde_json::json!({ "period": edition.period, "edition": edition.edition, "report": report });
             self.events.tell("edition", &told);
         }
@@ -387,7 +425,8 @@ impl Index {
         }
     }
 
-    async fn read(&self, before: &Contents) -> Result<Arc<Contents>, StoreError> {
+    /// Reads the store; says how long it took to read manifests that weren't known, which is done once.
+    async fn read(&self, before: &Arc<Contents>) -> Result<(Arc<Contents>, Duration), StoreError> {
         self.store.reachable().await?;
         let mut contents = Contents::default();
         let mut unknown = Vec::new();
@@ -397,6 +436,7 @@ impl Index {
                 None => unknown.push(key),
             }
         }
+        let began = Instant::now();
         let mut read = stream::iter(unknown)
             .map(|key| async move { (key, self.edition(key).await) })
             .buffer_unordered(READ_AT_ONCE);
@@ -412,26 +452,26 @@ impl Index {
                 }
             }
         }
+        let reading = began.elapsed();
         contents.bytes = contents.editions.values().map(|edition| edition.tables_size + edition.workbook_size).sum();
         contents.reports = self.reports(&contents.editions).await?;
         contents.orders = orders(&contents.reports);
         contents.runs = self.runs(&before.runs).await?;
-        Ok(Arc::new(contents))
+        // What nobody can tell apart needn't be there twice.
+        let contents = if contents == **before { Arc::clone(before) } else { Arc::new(contents) };
+        Ok((contents, reading))
     }
 
     async fn edition(&self, (period, number): (PeriodId, u32)) -> Result<Option<Edition>, String> {
         let bytes = self.store.read(Place::Manifest(period, number)).await.map_err(|e| e.to_string())?;
         let Some(bytes) = bytes else { return Ok(None) };
         let head: Head = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-        Ok(Some(head.into()))
+        Edition::new(head, &self.texts).map(Some).map_err(|e| e.to_string())
     }
 
     /// The workbooks of the editions as far as they are there, and others on the root whose names have a report's form.
     async fn reports(&self, editions: &BTreeMap<(PeriodId, u32), Arc<Edition>>) -> Result<Vec<Report>, StoreError> {
-        let mut found: HashMap<String, FoundFile> = (self.store.root_files(".xlsx").await?.into_iter())
-            .filter(|file| is_report_name(&file.name))
-            .map(|file| (file.name.clone(), file))
-            .collect();
+        let mut found = self.store.root_files(is_report_name).await?;
         let mut reports = Vec::with_capacity(found.len());
         let mut taken: BTreeSet<&str> = BTreeSet::new();
         // From the newest to the oldest: the first of a name has it.
@@ -452,8 +492,8 @@ impl Index {
                 });
             }
         }
-        reports.extend(found.into_values().map(|file| Report {
-            name: file.name.into(),
+        reports.extend(found.into_iter().map(|(name, file)| Report {
+            name: name.into(),
             size: file.size,
             created: file.modified,
             edition: None,

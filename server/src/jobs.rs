@@ -20,7 +20,7 @@ use crate::{
     audit::Entry,
     auth::Who,
     error::{ApiError, Problem},
-    extract::{Params, Segments},
+    extract::{Nothing, Params, Segments},
     launcher::{Job, JobRequest, JobState, LaunchError, PeriodKind},
 };
 
@@ -109,8 +109,8 @@ pub fn days(app: &App, kind: PeriodKind, first: Option<&str>, last: Option<&str>
     let or = |given: Option<&str>, name, default| given.map_or(Ok(default), |text| period::date(name, text));
     let first = or(first, "startDate", today.first_of_month())?;
     let last = or(last, "endDate", today)?;
-    Ok(ReportPeriod::new(first, last, today)
-        .map_err(|e| ApiError::bad(format!("{e} (startDate and endDate, in the form YYYY-MM-DD)")))?)
+    ReportPeriod::new(first, last, today)
+        .map_err(|e| ApiError::bad(format!("{e} (startDate and endDate, in the form YYYY-MM-DD)")))
 }
 
 /// Asks the launcher for a job, and writes down who did.
@@ -137,7 +137,9 @@ async fn started(
     let (first, last, force) = asked;
     let key = match headers.get("idempotency-key").map(HeaderValue::to_str) {
         None => None,
-        Some(Ok(key)) if (1..=200).contains(&key.len()) => Some(key.to_owned()),
+        Some(Ok(key)) if (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+            Some(key.to_owned())
+        }
         Some(_) => return Err(ApiError::bad("the header Idempotency-Key has 1 to 200 visible ASCII characters")),
     };
     let request = JobRequest { kind, days: days(app, kind, first, last)?, force, idempotency_key: key };
@@ -230,7 +232,7 @@ pub async fn all(app: &App) -> Result<Vec<Job>, ApiError> {
         .collect();
     drop(known);
     jobs.extend(others);
-    jobs.sort_by(|a, b| b.creation_timestamp.cmp(&a.creation_timestamp));
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.creation_timestamp));
     Ok(jobs)
 }
 
@@ -250,11 +252,16 @@ pub async fn one(app: &App, name: &str) -> Result<Job, ApiError> {
     }
 }
 
+/// Whether it is a run of the command line or the schedule that the store remembers.
+async fn is_recorded(app: &App, name: &str) -> Result<bool, ApiError> {
+    Ok(app.index.contents().await?.runs.iter().any(|run| run.run == name))
+}
+
 /// All jobs with their states
 ///
 /// Among them are the runs of the command line and of the schedule that the store remembers.
 #[utoipa::path(get, path = "/api/k8s/jobs/all", tag = "jobs", responses((status = 200, body = JobsAnswer)))]
-pub async fn list(State(app): State<App>) -> Result<Json<JobsAnswer>, ApiError> {
+pub async fn list(State(app): State<App>, _none: Params<Nothing>) -> Result<Json<JobsAnswer>, ApiError> {
     let jobs: Vec<JobAnswer> = all(&app).await?.into_iter().map(JobAnswer::from).collect();
     let count = jobs.len();
     Ok(Json(JobsAnswer { jobs, count }))
@@ -285,7 +292,12 @@ pub async fn logs(
     Segments(name): Segments<String>,
     Params(query): Params<LogQuery>,
 ) -> Result<Response, ApiError> {
-    let log = app.launcher.logs(&name, query.follow.unwrap_or(false)).await?;
+    let log = match app.launcher.logs(&name, query.follow.unwrap_or(false)).await {
+        Err(LaunchError::NotFound(name)) if is_recorded(&app, &name).await? => {
+            return Err(ApiError::not_found(format!("no server started `{name}`, so there is no log of it here")));
+        }
+        log => log?,
+    };
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, plain)], Body::from_stream(log)).into_response())
 }
@@ -295,7 +307,10 @@ pub async fn logs(
 /// # Errors
 /// When there is none, or it is over.
 pub async fn stop(app: &App, who: &Who, name: &str) -> Result<Job, ApiError> {
-    let cancelled = app.launcher.cancel(name).await;
+    let cancelled = match app.launcher.cancel(name).await {
+        Err(LaunchError::NotFound(name)) if is_recorded(app, &name).await? => Err(LaunchError::Over(name)),
+        cancelled => cancelled,
+    };
     let outcome = cancelled.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
     app.audit.write(Entry::new(Some(who), "cancel", name, &outcome));
     Ok(cancelled?)

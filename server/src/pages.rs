@@ -107,12 +107,12 @@ pub async fn home(
         now,
         today,
         zone: app.zone.name().to_owned(),
-        months: months(&contents, &all, today),
+        months: if is_gone { Vec::new() } else { months(&contents, &all, today) },
         reports: listing,
         snapshots: snapshots(&contents),
         base: base(&headers),
         store_address: app.store.address(),
-        can_start: Access::Operator.admits(who.role) && !is_gone,
+        can_start: Access::Operator.admits(who.role),
         jobs: shown(all),
         store,
         viewer: Viewer::of(&who),
@@ -132,10 +132,11 @@ fn shown(all: Vec<Job>) -> Vec<Job> {
     all.into_iter().filter(|job| keep(job)).collect()
 }
 
+/// Net sales by currency, that with the most tickets first.
 fn net(edition: &Edition) -> Vec<(String, Money)> {
-    let mut sold: Vec<_> = edition.sold.iter().collect();
-    sold.sort_by_key(|(code, sold)| (std::cmp::Reverse(sold.tickets), code.clone()));
-    sold.into_iter().map(|(code, sold)| (code.to_string(), sold.net)).collect()
+    let mut sold: Vec<_> = edition.sold().collect();
+    sold.sort_by_key(|(code, sold)| (std::cmp::Reverse(sold.tickets), *code));
+    sold.into_iter().map(|(code, sold)| (code.to_owned(), sold.net)).collect()
 }
 
 fn item(report: &Report) -> ReportItem {

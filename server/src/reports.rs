@@ -23,6 +23,9 @@ use crate::{
     index::{Contents, Report, Sold, Sort, is_report_name},
 };
 
+/// No list is longer.
+const MOST: u64 = 1_000_000_000;
+
 /// Which way a list goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -77,7 +80,7 @@ pub struct ReportsQuery {
     #[param(minimum = 1, maximum = 10_000)]
     pub limit: Option<u64>,
     /// So many are passed over first.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 1_000_000_000)]
     pub offset: Option<u64>,
 }
 
@@ -143,7 +146,7 @@ impl From<&Report> for ReportDetails {
             provisional: edition.is_some_and(|of| of.provisional),
             rows: edition.map(|of| of.rows),
             totals: edition
-                .map(|of| of.sold.iter().map(|(code, sold)| (code.to_string(), *sold)).collect())
+                .map(|of| of.sold().map(|(code, sold)| (code.to_owned(), sold)).collect())
                 .unwrap_or_default(),
             controls: edition.map(|of| ControlsCount { passed: of.controls.0, failed: of.controls.1 }),
             links: ReportLinks {
@@ -181,6 +184,12 @@ pub fn chosen<'a>(
 ) -> Result<(Vec<&'a Report>, u64), ApiError> {
     if query.limit.is_some_and(|limit| !(1..=10_000).contains(&limit)) {
         return Err(ApiError::bad("limit is a number from 1 to 10000"));
+    }
+    if query.offset.is_some_and(|offset| offset > MOST) {
+        return Err(ApiError::bad(format!("offset is a number from 0 to {MOST}")));
+    }
+    if query.search.as_ref().is_some_and(|search| search.chars().count() > 200) {
+        return Err(ApiError::bad("search has at most 200 characters"));
     }
     let search = query.search.as_deref().unwrap_or_default().to_lowercase();
     let fits = |report: &Report| {

@@ -70,7 +70,6 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The whole service.
-#[must_use]
 pub fn router(app: App) -> Router {
     let mut router = Router::new();
     for Route { path, access, handler, .. } in routes() {

@@ -8,7 +8,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use pipeline::{
-    columns::{EXCEPTIONS, TABLES},
+    columns::{EXCEPTIONS, TABLES, Table},
     period::PeriodId,
     store::{Place, StoreError},
 };
@@ -21,8 +21,13 @@ use crate::{
     auth::Who,
     download::{File, PARQUET},
     error::{ApiError, Problem},
-    extract::{Params, Segments},
+    extract::{Nothing, Params, Segments},
 };
+
+/// The tables that editions have files of.
+pub fn tables() -> impl Iterator<Item = &'static Table> {
+    TABLES.into_iter().chain([&EXCEPTIONS])
+}
 
 /// Where a snapshot leads.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +66,7 @@ pub struct SnapshotsAnswer {
 
 /// The periods that have a snapshot
 #[utoipa::path(get, path = "/api/k8s/snapshots", tag = "snapshots", responses((status = 200, body = SnapshotsAnswer)))]
-pub async fn list(State(app): State<App>) -> Result<Json<SnapshotsAnswer>, ApiError> {
+pub async fn list(State(app): State<App>, _none: Params<Nothing>) -> Result<Json<SnapshotsAnswer>, ApiError> {
     let contents = app.index.contents().await?;
     let mut snapshots: Vec<Snapshot> = Vec::new();
     for edition in contents.editions.values() {
@@ -143,9 +148,8 @@ pub async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let period: PeriodId = period.parse()?;
-    let table = file
-        .strip_suffix(".parquet")
-        .and_then(|name| TABLES.iter().chain([&&EXCEPTIONS]).map(|table| table.name).find(|known| *known == name));
+    let table = file.strip_suffix(".parquet");
+    let table = table.and_then(|name| tables().map(|table| table.name).find(|known| *known == name));
     let table = table.ok_or_else(|| {
         ApiError::not_found(
             "there is no such file: write tickets.parquet, or bookings, payments, refunds, trips, exceptions",

@@ -15,12 +15,14 @@ macro_rules! over_both_databases {
     };
 }
 
+mod analysts;
 mod checks;
 mod command_line;
 mod constructed;
 mod cut;
 mod editions;
 mod failures;
+mod kubernetes;
 mod months;
 mod other_commands;
 mod properties;

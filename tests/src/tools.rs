@@ -27,14 +27,23 @@ pub fn run(command: &mut Command) -> String {
     stdout
 }
 
-/// Runs one of the scripts in `tests/python`, whose packages `pip install -r tests/python/requirements.txt` brings.
+/// Runs one of the scripts in `tests/python`, whose packages `tests/python/requirements.txt` names.
 ///
 /// # Panics
 /// When it fails; the message is what the script says.
 #[track_caller]
 pub fn python(script: &str, arguments: &[&Path]) -> String {
+    python_of("venv", script, arguments)
+}
+
+/// Runs one of these scripts with the packages of another folder that `tests/prepare` fills.
+///
+/// # Panics
+/// When it fails; the message is what the script says.
+#[track_caller]
+pub fn python_of(packages: &str, script: &str, arguments: &[&Path]) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
-    run(Command::new(prepared("venv/bin/python")).arg(script).args(arguments))
+    run(Command::new(prepared(&format!("{packages}/bin/python"))).arg(script).args(arguments))
 }
 
 /// Validates a workbook against the schemas and rules of the Open XML SDK.

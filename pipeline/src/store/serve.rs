@@ -1,7 +1,7 @@
 //! What a server needs of the store beside what runs do: whole lists, and objects to send.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs,
     io::{self, Read, Seek, SeekFrom},
     ops::Range,
@@ -20,10 +20,8 @@ use crate::period::PeriodId;
 const PIECE: usize = 1 << 17;
 
 /// A file on the store's root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoundFile {
-    /// Its name.
-    pub name: String,
     /// Its size in bytes.
     pub size: u64,
     /// When it was written.
@@ -142,22 +140,34 @@ impl Store {
         }
     }
 
-    /// All files on the root whose names have an ending.
+    /// All files on the root whose names are wanted, by name.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn root_files(&self, ending: &str) -> Result<Vec<FoundFile>, StoreError> {
-        let root = Path::default();
-        let listed = self.objects.list_with_delimiter(None).await.map_err(|e| StoreError::object(&root, &e))?;
-        let found = listed.objects.iter().filter_map(|meta| {
-            let name = meta.location.filename().filter(|name| name.ends_with(ending))?;
-            let file = self.root.join(name);
-            if file.is_symlink() && !self.is_inside(&file) {
-                return None;
+    pub async fn root_files(&self, wanted: fn(&str) -> bool) -> Result<HashMap<String, FoundFile>, StoreError> {
+        let store = self.clone();
+        let listed = tokio::task::spawn_blocking(move || {
+            let mut found = HashMap::new();
+            for entry in fs::read_dir(&store.root)? {
+                let entry = entry?;
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                // What is gone by now, or leads out of the store, isn't there.
+                let of = wanted(&name).then(|| store.found(&entry.path())).flatten();
+                found.extend(of.map(|of| (name, of)));
             }
-            Some(FoundFile { name: name.to_owned(), size: meta.size, modified: instant(meta) })
+            Ok::<_, io::Error>(found)
         });
-        Ok(found.collect())
+        let listed = listed.await.map_err(io::Error::other).and_then(|listed| listed);
+        listed.map_err(|reason| StoreError::Folder { path: self.root.clone(), reason })
+    }
+
+    fn found(&self, file: &FilePath) -> Option<FoundFile> {
+        if file.is_symlink() && !self.is_inside(file) {
+            return None;
+        }
+        let meta = file.metadata().ok().filter(fs::Metadata::is_file)?;
+        let modified = meta.modified().ok().and_then(|at| Timestamp::try_from(at).ok()).unwrap_or_default();
+        Some(FoundFile { size: meta.len(), modified })
     }
 
     /// The editions that have a manifest.

@@ -87,8 +87,9 @@ impl Guard {
     /// Whoever a request with such headers comes from; `None` for a token or a sign-in that isn't known, and for nobody
     /// where somebody is asked for.
     fn who(&self, headers: &HeaderMap) -> Option<Who> {
+        // Where there are no tokens, none is wrong.
         let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-        if let Some(value) = shown.next() {
+        if let Some(value) = shown.next().filter(|_| self.file.is_some()) {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             let known = (scheme.eq_ignore_ascii_case("bearer") && shown.next().is_none())
                 .then(|| self.known(&tokens::digest(token.trim())))??;

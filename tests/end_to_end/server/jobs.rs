@@ -160,7 +160,7 @@ fn months_are_named_from_today_in_the_reports_time_zone() {
 #[test]
 fn twenty_equal_requests_at_once_give_one_job_and_twenty_equal_answers() {
     let (work, _database, server) = held(&[]);
-    for (path, key) in [(JANUARY, None), (FEBRUARY, Some("the key"))] {
+    for (path, key) in [(JANUARY, None), (FEBRUARY, Some("the-key"))] {
         let answers: BTreeSet<String> = thread::scope(|scope| {
             let ask = || {
                 let request = server.request("POST", path);
@@ -186,7 +186,7 @@ fn twenty_equal_requests_at_once_give_one_job_and_twenty_equal_answers() {
     assert_eq!(work.store().manifests().len(), 2);
     // A key is good for one request, also when its job is over, and also for the next server.
     let with_key =
-        |server: &Server, path: &str| server.request("POST", path).header("idempotency-key", "the key").send();
+        |server: &Server, path: &str| server.request("POST", path).header("idempotency-key", "the-key").send();
     let job = with_key(&server, FEBRUARY).json(200);
     assert_eq!(job["state"], "succeeded");
     assert!(with_key(&server, JANUARY).problem(409).contains("2025-02-01 to 2025-02-28"));

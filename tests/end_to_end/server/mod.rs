@@ -6,6 +6,7 @@ mod downloads;
 mod hostile;
 mod jobs;
 mod pages;
+mod programs;
 mod running;
 
 use std::{

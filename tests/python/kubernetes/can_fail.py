@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Whether check.py finds what it is there to find: breaks a copy of the repository in many ways and looks.
+
+Usage: can_fail.py PROGRAM
+
+PROGRAM is the built ticketing-report. Says what wasn't found, a line each, and ends with 1.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import check
+import manifests
+
+JOB = "k8s/ticketing-report-job.yaml"
+VOLUME = "k8s/pv-hostpath.yaml"
+BASE = "k8s/base"
+DEMO = "k8s/demo-postgres"
+
+# Each scene is one broken copy: (file, what stands there, what is put in its place, what must be said). What stands
+# there is replaced wherever it stands.
+SCENES = [
+    [
+        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 2 30 * *"', "a late run may start in the next month"),
+        (JOB, "timeZone: Etc/UTC", "timeZone: America/Lima", "timeZone America/Lima and REPORT_TIME_ZONE UTC differ"),
+        (JOB, "memory: 256Mi", "memory: 1Gi", "requests 1Gi of memory, above its limit 512Mi"),
+        (JOB, "restartPolicy: Never", "restartPolicy: OnFailure", "podFailurePolicy needs the restartPolicy Never"),
+        (JOB, "values: [2, 65, 78]", "values: [2, 65, 73]", "the exit codes that end the Job must be"),
+        (JOB, "backoffLimit: 3", "backoffLimit: 4", "spec.backoffLimit is 4"),
+        (JOB, "--period", "--perod", "ticketing-report --perod previous-month ends with 2"),
+        (JOB, "REPORT_STORE", "REPORT_STORES", "the program reads no variable REPORT_STORES"),
+        (VOLUME, "/run/desktop/mnt/host/c/", "/host_mnt/c/", "Docker Desktop doesn't show /host_mnt/c/"),
+        (VOLUME, "storage: 1Gi\n  accessModes", "storage: 1Mi\n  accessModes", "no claim fits it"),
+        (f"{BASE}/rbac.yaml", "resources: [pods/log]", "resources: [secrets]", "gives {"),
+        (f"{BASE}/server.yaml", "      app: train-orchestrator\n  template", "      app: server\n  template",
+         "its selector doesn't meet its own pods"),
+        (f"{BASE}/server.yaml", "targetPort: http", "targetPort: web", "no pod that it selects has a port web"),
+        (f"{BASE}/server.yaml", "value: UTC", "value: Asia/Tokyo", "its REPORT_TIME_ZONE is Asia/Tokyo"),
+        (f"{BASE}/server.yaml", "key: tokens", "key: token", "the secret report-server-tokens has no key token"),
+        (f"{BASE}/network.yaml", "port: 5432", "port: 5433", "its policies let it reach the ports [53, 5433]"),
+        (f"{DEMO}/postgres.yaml", "postgres:15-bookworm", "postgres", "the image postgres has no version"),
+        (f"{DEMO}/postgres.yaml", "value: traindb", "value: postgres://a:b@c/d", "holds a password"),
+        ("Dockerfile", "ENTRYPOINT [\"ticketing-report\"]", "ENTRYPOINT [\"sh\"]", "the stage report must start"),
+        ("Dockerfile", "USER 10001:10001", "USER 0", "must not run as root"),
+        (".dockerignore", "!stubs\n", "", "keeps stubs/redshift-iam from Docker"),
+        ("k8s/alerts.yaml", "absent(report_store_bytes)", "absent(report_bytes)", "has no metric report_bytes"),
+        ("build-and-deploy.ps1", "--tag $ServerImage", "--tag $ReportImage", "runs `docker build"),
+        ("build-and-deploy.ps1", "'make it by hand'", "'give up'", "only here a failure says"),
+        ("build-and-deploy.ps1", "[switch]$Demo,", "[switch]$Demos,", "and build-and-deploy.ps1 the parameters"),
+    ],
+    [
+        (JOB, "timeZone: Etc/UTC", "timeZone: Etc/Mars", "a time zone isn't one"),
+        (JOB, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "gain privileges or write to its root"),
+        (JOB, "drop: [ALL]", "drop: [NET_RAW]", "has capabilities"),
+        (JOB, "runAsNonRoot: true", "runAsNonRoot: false", "the pod may run as root"),
+        (JOB, "automountServiceAccountToken: false\n      enable", "enable", "only the server's pod gets a token"),
+        (JOB, "key: password", "key: pasword", "the secret postgres-secret has no key pasword"),
+        (JOB, "claimName: ticketing-reports-pvc", "claimName: reports", "there is no claim reports"),
+        (JOB, "containerName: ticketing-report", "containerName: report", "names a container that isn't there"),
+        (JOB, "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always", "was built here and can't be pulled"),
+        (JOB, "  name: ticketing-report-cronjob", f"  name: {'a' * 53}", "the name must have at most 52"),
+        (VOLUME, "type: DirectoryOrCreate", "type: Directory", "spec.hostPath.type is 'Directory'"),
+        (f"{BASE}/server.yaml", "type: Recreate", "type: RollingUpdate", "spec.strategy.type is 'RollingUpdate'"),
+        (f"{BASE}/rbac.yaml", "subjects:\n  - kind: ServiceAccount\n    name: train-orchestrator",
+         "subjects:\n  - kind: ServiceAccount\n    name: me", "there is no ServiceAccount me"),
+        (f"{BASE}/network.yaml", "      app: ticketing-report\n  policyTypes", "      app: report\n  policyTypes",
+         "selects no pod of ours"),
+        ("Dockerfile", "AS report\n", "AS job\n", "its last stage must be the job's image"),
+        ("build-and-deploy.ps1", "function Run {", "function Run ((", "can't be parsed"),
+    ],
+    # Only in one of the two.
+    [(JOB, "activeDeadlineSeconds: 3600\n  ttl", "activeDeadlineSeconds: 60\n  ttl", "in more than its arguments")],
+    # What kubectl itself refuses, and a component that nothing uses.
+    [
+        ("k8s/overlays/pvc/same-node.yaml", "ticketing-report-cronjob", "cronjob", "kubectl kustomize fails"),
+        ("k8s/overlays/docker-desktop-chown/kustomization.yaml",
+         "components:\n  - ../../components/chown-reports\n", "", "no overlay uses this component"),
+    ],
+]
+
+# For the checks that take longer: schemas, stand-ins and the programs of others.
+THOROUGH = [
+    (JOB, "terminationMessagePolicy", "terminationMesagePolicy", "terminationMesagePolicy"),
+    (JOB, "concurrencyPolicy: Forbid", "concurrencyPolicy: 7", "is not"),
+    ("Dockerfile", "WORKDIR /src", "WORKDIR src", "DL3000"),
+    ("docs/kubernetes/cloud.md", "        storageClassName: standard-rwo", "       storageClassName: standard-rwo",
+     "can't be built"),
+    ("docs/kubernetes/kind.md", "](minikube.md)", "](minikube.md) k8s/nothing", "there is no k8s/nothing"),
+    ("docs/kubernetes/README.md", "[kind.md](kind.md)", "kind", "doesn't lead to kind.md"),
+    ("build-and-deploy.sh", "fail 'minikube did not take the images'", "echo 'minikube did not take the images'",
+     "goes on, or says no remedy"),
+    ("build-and-deploy.sh", "trap 'rm -rf \"$work\"' EXIT", "trap \"rm -rf $work\" EXIT", "SC2064"),
+]
+
+
+def broken(root, changes):
+    for name, before, after, _ in changes:
+        path = root / name
+        text = path.read_text(encoding="utf-8")
+        if before not in text:
+            yield f"can_fail.py: {name} has no `{before}` to be broken"
+        path.write_text(text.replace(before, after), encoding="utf-8")
+    manifests.copies(root, lambda where, what: None, write=True)
+
+
+def copy(folder):
+    for name in ("k8s", "docs/kubernetes"):
+        if (check.ROOT / name).exists():
+            shutil.copytree(check.ROOT / name, folder / name)
+    for name in ("Dockerfile", ".dockerignore", "Cargo.toml", "build-and-deploy.sh", "build-and-deploy.ps1"):
+        shutil.copy(check.ROOT / name, folder / name)
+    return folder
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    program = Path(sys.argv[1]).resolve()
+    missed, count = [], 0
+    for changes, whole in [*((scene, False) for scene in SCENES), (THOROUGH, True)]:
+        with tempfile.TemporaryDirectory() as folder:
+            root = copy(Path(folder).resolve())
+            missed += broken(root, changes)
+            found = []
+            check.look(root, program, lambda where, what: found.append(f"{where}: {what}"), whole)
+            for name, before, _, expected in changes:
+                count += 1
+                if expected and not any(expected in line for line in found):
+                    missed.append(f"{name} without `{before}`: nothing says `{expected}`")
+    # A copy that isn't one any more.
+    with tempfile.TemporaryDirectory() as folder:
+        root, found = copy(Path(folder).resolve()), []
+        (root / BASE / "pvc.yaml").write_text("kind: PersistentVolumeClaim\n")
+        manifests.copies(root, lambda where, what: found.append(where), write=False)
+        if found != [f"{BASE}/pvc.yaml"]:
+            missed.append(f"{BASE}/pvc.yaml is no copy any more, and nothing says so")
+    for line in missed:
+        print(line, file=sys.stderr)
+    print(f"kubernetes: of {count + 1} faults, {len(missed) or 'none'} went unnoticed")
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,10 +3,7 @@
 use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use pipeline::store::Store;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 
 use crate::{
     app::{App, Parts},
@@ -64,19 +61,38 @@ pub async fn run(args: ServeArgs) -> Result<(), StartError> {
     tokio::spawn(Arc::clone(&index).watch());
     tokio::spawn(housekeeping(app.clone()));
 
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate()).map_err(system)?, signal(SignalKind::interrupt()).map_err(system)?);
+    let ending = ending().map_err(system)?;
     // For whoever waits for it, and wants to know the port.
     writeln!(std::io::stdout(), "listening on http://{address}").map_err(system)?;
     let end = async move {
+        ending.await;
+        tracing::info!("ending: what is under way comes to its end");
+        events.end();
+    };
+    serve(listener, router(app.clone()), end).await.map_err(system)?;
+    app.audit.finish().await;
+    Ok(())
+}
+
+/// SIGTERM or Ctrl-C.
+#[cfg(unix)]
+fn ending() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("ending: what is under way comes to its end");
-        events.end();
-    };
-    serve(listener, router(app), end).await.map_err(system)
+    })
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+fn ending() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
 
 /// The report command in this program's folder.

@@ -132,10 +132,18 @@ async function whatOthersDoIsSeen(home) {
     await ask("store_away");
     await said.first().waitFor();
     const button = home.getByRole("region", { name: "Make a report" }).getByRole("button", { name: "Make report" });
-    const isOffered = (await button.count()) > 0 && !(await button.isDisabled());
-    if (isOffered) faults.push("a report can be asked for while there is no store");
-    const areMissing = (await home.getByText("No report yet").count()) > 0;
-    if (areMissing) faults.push("months are said to be missing while there is no store");
+    // The page's parts follow each other.
+    const goesOn = async (is) => {
+      for (const end = Date.now() + 10_000; await is(); ) {
+        if (Date.now() > end) return true;
+        await home.waitForTimeout(50);
+      }
+      return false;
+    };
+    const isOffered = async () => (await button.count()) > 0 && !(await button.isDisabled());
+    if (await goesOn(isOffered)) faults.push("a report can be asked for while there is no store");
+    const areMissing = async () => (await home.getByText("No report yet").count()) > 0;
+    if (await goesOn(areMissing)) faults.push("months are said to be missing while there is no store");
     await look(home, "home-without-store");
     await ask("store_back");
     await until("the list again", async () => (await said.count()) === 0 && (await workbook(home, later).count()) > 0);

@@ -24,6 +24,22 @@ fn requests_that_are_made_up_are_answered_as_the_document_says() {
 }
 
 #[test]
+fn snapshots_are_read_straight_from_their_urls() {
+    let server = super::server();
+    let manifest = server.get("/api/k8s/snapshots/2025-01").json(200);
+    let totals = manifest["tables"]["tickets"]["totals"].as_object().unwrap();
+    let cents = |total: &serde_json::Value| total["amount"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap();
+    let sum: i64 = totals.values().map(cents).sum();
+    // Across currencies, as it is only compared.
+    let expected = format!("{} {}.{:02}", manifest["rows"], sum / 100, sum % 100);
+    let url = format!("http://{}/api/k8s/snapshots/2025-01/latest/tickets.parquet", server.address);
+    for (program, packages) in [("polars", "analysts"), ("pandas", "analysts"), ("duckdb", "duckdb")] {
+        let said = tools::python_of(packages, "server/readers.py", &[Path::new(program), Path::new(&url)]);
+        assert_eq!(said.trim(), expected, "{program}");
+    }
+}
+
+#[test]
 fn people_do_their_work_in_a_browser() {
     let [server, report] = programs();
     let said = tools::python("server/browser.py", &[&server, &report]);

@@ -21,6 +21,7 @@ use crate::{
     auth::Who,
     error::{ApiError, Problem},
     extract::{Nothing, Params, Segments},
+    index::Contents,
     launcher::{Job, JobRequest, JobState, LaunchError, PeriodKind},
 };
 
@@ -224,8 +225,15 @@ fn recorded(run: &RunRecord, namespace: &str) -> Job {
 /// # Errors
 /// When the store can't be read.
 pub async fn all(app: &App) -> Result<Vec<Job>, ApiError> {
+    all_of(app, &*app.index.contents().await?).await
+}
+
+/// The same of what the store held at one moment.
+///
+/// # Errors
+/// When jobs can't be listed.
+pub async fn all_of(app: &App, contents: &Contents) -> Result<Vec<Job>, ApiError> {
     let mut jobs = app.launcher.list().await?;
-    let contents = app.index.contents().await?;
     let known: std::collections::HashSet<&str> = jobs.iter().map(|job| job.job_name.as_str()).collect();
     let others: Vec<Job> = (contents.runs.iter().filter(|run| !known.contains(run.run.as_str())))
         .map(|run| recorded(run, &app.namespace))

@@ -80,7 +80,8 @@ pub async fn home(
         Err(gone) => (std::sync::Arc::default(), StoreState::Gone(gone.to_string())),
     };
     let is_gone = matches!(store, StoreState::Gone(_));
-    let all = if is_gone { app.launcher.list().await? } else { jobs::all(&app).await? };
+    // Of the same moment: the store may be gone in the next.
+    let all = jobs::all_of(&app, &contents).await?;
     let now = Timestamp::now();
     let today = app.zone.date_at(now);
     let (sort, order) = (query.sort.unwrap_or_default(), query.order.unwrap_or(Order::Desc));

@@ -15,7 +15,10 @@ const alert = (page) => page.getByRole("alert").filter({ hasText: /\S/ });
 const workbook = (page, month) => page.getByRole("link", { name: `ticketing-report-${month}.xlsx`, exact: true });
 
 /** How Chromium says that there was nobody at the other end. */
-const CUT = [/ERR_CONNECTION_REFUSED/, /ERR_EMPTY_RESPONSE/, /ERR_CONNECTION_RESET/, /ERR_INCOMPLETE_CHUNKED/];
+// However a connection breaks off.
+const CUT = [
+  /ERR_CONNECTION_(REFUSED|RESET|CLOSED)/, /ERR_EMPTY_RESPONSE/, /ERR_INCOMPLETE_CHUNKED/, /ERR_SOCKET_NOT_CONNECTED/,
+];
 
 /** A page that was loaded again has lost this. */
 const mark = (page) => page.evaluate(() => { globalThis.marked = true; });

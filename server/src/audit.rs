@@ -18,7 +18,7 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{app::App, auth::Who, error::ApiError, extract::Params};
@@ -69,10 +69,18 @@ impl Entry {
     }
 }
 
+/// What the writing task is given.
+#[derive(Debug)]
+enum Message {
+    Write(Entry),
+    /// To say when all that came before is written.
+    Finish(oneshot::Sender<()>),
+}
+
 /// Where entries go.
 #[derive(Debug)]
 pub struct Audit {
-    send: mpsc::Sender<Entry>,
+    send: mpsc::Sender<Message>,
     recent: Mutex<HashMap<(String, String, String), Instant>>,
     refusals: Mutex<(Instant, u64)>,
 }
@@ -81,10 +89,18 @@ impl Audit {
     /// Begins to write to the store.
     #[must_use]
     pub fn begin(store: Store) -> Self {
-        let (send, mut entries) = mpsc::channel::<Entry>(WAITING);
+        let (send, mut messages) = mpsc::channel(WAITING);
         tokio::spawn(async move {
             static NUMBER: AtomicU64 = AtomicU64::new(0);
-            while let Some(entry) = entries.recv().await {
+            while let Some(message) = messages.recv().await {
+                let entry = match message {
+                    Message::Write(entry) => entry,
+                    Message::Finish(done) => {
+                        // Whoever waited may have given up.
+                        let _ = done.send(());
+                        continue;
+                    }
+                };
                 let number = NUMBER.fetch_add(1, Ordering::Relaxed) % 1_000_000;
                 let id = format!("{}-{number:06}-{:08x}", entry.at.as_microsecond(), rand::random::<u32>());
                 let day = TimeZone::UTC.to_datetime(entry.at).date();
@@ -109,8 +125,16 @@ impl Audit {
                 return;
             }
         }
-        if self.send.try_send(entry).is_err() {
+        if self.send.try_send(Message::Write(entry)).is_err() {
             tracing::error!("the audit log can't keep up: an entry is lost");
+        }
+    }
+
+    /// Waits until all entries are written.
+    pub async fn finish(&self) {
+        let (done, written) = oneshot::channel();
+        if self.send.send(Message::Finish(done)).await.is_ok() {
+            let _ = written.await;
         }
     }
 

@@ -148,10 +148,20 @@ impl Local {
     }
 
     async fn keep(&self, kept: &Kept) -> Result<(), LaunchError> {
-        let bytes = serde_json::to_vec_pretty(kept).map_err(|e| LaunchError::Unavailable(e.to_string()))?;
+        let bytes = self.kept(kept).await?;
+        Ok(self.0.store.write(Place::Job(&kept.job.job_name), bytes).await?)
+    }
+
+    /// Keeps a new job, unless its name has been another's.
+    async fn create(&self, kept: &Kept) -> Result<bool, LaunchError> {
+        let bytes = self.kept(kept).await?;
+        Ok(self.0.store.create(Place::Job(&kept.job.job_name), bytes).await?)
+    }
+
+    async fn kept(&self, kept: &Kept) -> Result<Vec<u8>, LaunchError> {
         // Writing would make a folder that is gone anew.
         self.0.store.reachable().await?;
-        Ok(self.0.store.write(Place::Job(&kept.job.job_name), bytes).await?)
+        serde_json::to_vec_pretty(kept).map_err(|e| LaunchError::Unavailable(e.to_string()))
     }
 
     /// Changes a job, keeps it, and tells it.
@@ -174,12 +184,17 @@ impl Local {
         match self.spawn(&kept).await {
             Ok(child) => {
                 let process = child.id().map(|id| (id, began(id).unwrap_or_default()));
-                self.change(&name, |kept| {
-                    kept.process = process;
-                    kept.job.state = JobState::Running;
-                    kept.job.start_time = Some(Timestamp::now());
-                })
-                .await;
+                let kept = self
+                    .change(&name, |kept| {
+                        kept.process = process;
+                        kept.job.state = JobState::Running;
+                        kept.job.start_time = Some(Timestamp::now());
+                    })
+                    .await;
+                // Somebody may have cancelled it while it began.
+                if let Some((id, since)) = process.filter(|_| kept.is_some_and(|kept| kept.cancelled)) {
+                    tokio::spawn(terminate(id, since));
+                }
                 self.follow(name, Some(child)).await;
             }
             Err(reason) => {
@@ -299,17 +314,12 @@ impl Local {
         if let Some(ended) = jobs.ended.remove(name) {
             ended.send_replace(true);
         }
-        self.pump(&mut jobs);
-    }
-
-    /// A number that no job has had.
-    fn draw(jobs: &Jobs) -> String {
-        loop {
-            let name = format!("ticketing-report-{}", rand::rng().random_range(10_000..1_000_000_u32));
-            if !jobs.all.contains_key(&name) {
-                return name;
-            }
+        if jobs.all.len() > LISTED {
+            let over = jobs.all.values().filter(|kept| kept.job.state.is_over());
+            let oldest = over.min_by_key(|kept| kept.job.creation_timestamp).map(|kept| kept.job.job_name.clone());
+            oldest.and_then(|oldest| jobs.all.remove(&oldest));
         }
+        self.pump(&mut jobs);
     }
 }
 
@@ -333,17 +343,23 @@ impl JobLauncher for Local {
         if jobs.running >= self.0.settings.at_once && jobs.waiting.len() >= self.0.settings.queue {
             return Err(LaunchError::Full { waiting: jobs.waiting.len() });
         }
-        let name = Self::draw(&jobs);
-        let kept = Kept {
-            job: Job::new(name.clone(), self.0.settings.namespace.clone(), request),
-            force: request.force,
-            idempotency_key: request.idempotency_key.clone(),
-            process: None,
-            cancelled: false,
-        };
         // While the others wait: an answer is given for what is kept, and for nothing else.
-        self.keep(&kept).await?;
+        let kept = loop {
+            let name = format!("ticketing-report-{}", rand::rng().random_range(10_000..1_000_000_u32));
+            let kept = Kept {
+                job: Job::new(name, self.0.settings.namespace.clone(), request),
+                force: request.force,
+                idempotency_key: request.idempotency_key.clone(),
+                process: None,
+                cancelled: false,
+            };
+            // No two jobs have ever had the same number.
+            if self.create(&kept).await? {
+                break kept;
+            }
+        };
         let job = kept.job.clone();
+        let name = job.job_name.clone();
         jobs.all.insert(name.clone(), kept);
         jobs.waiting.push_back(name);
         self.0.events.tell("job", &job);
@@ -446,17 +462,25 @@ fn began(id: u32) -> Option<u64> {
 }
 
 /// Asks a process to end, and ends it when it doesn't.
+#[cfg(unix)]
 async fn terminate(id: u32, since: u64) {
-    let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) else { return };
+    use rustix::process::{Pid, Signal, kill_process};
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return };
     let deadline = Instant::now() + GRACE;
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let _ = kill_process(pid, Signal::TERM);
     while began(id) == Some(since) {
         if Instant::now() >= deadline {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let _ = kill_process(pid, Signal::KILL);
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Ends a process: on other systems none can be asked.
+#[cfg(not(unix))]
+async fn terminate(id: u32, _since: u64) {
+    let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &id.to_string()]).status().await;
 }
 
 /// What can be said of a process that has said nothing.

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline::period::ReportTimeZone;
 
 use crate::auth::Role;
@@ -84,9 +84,27 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NUMBER", env = "REPORT_RATE", default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
-    /// Namespace that the jobs' answers name
-    #[arg(long, value_name = "NAME", env = "REPORT_NAMESPACE", default_value = "train-orchestrator")]
-    pub namespace: String,
+    /// Who executes jobs: child processes, or the cluster; `auto` means the cluster in a pod of one
+    #[arg(long, value_name = "LAUNCHER", env = "REPORT_LAUNCHER", value_enum, default_value_t)]
+    pub launcher: LauncherKind,
+    /// CronJob that the cluster's jobs are made from
+    #[arg(long, value_name = "NAME", env = "REPORT_CRONJOB", default_value = "ticketing-report-cronjob")]
+    pub cronjob: String,
+    /// Namespace of the jobs [default: the pod's own, else train-orchestrator]
+    #[arg(long, value_name = "NAME", env = "REPORT_NAMESPACE")]
+    pub namespace: Option<String>,
+}
+
+/// Who executes jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LauncherKind {
+    /// The cluster in a pod of one, else child processes.
+    #[default]
+    Auto,
+    /// Child processes of the server.
+    Local,
+    /// Jobs of a cluster.
+    Kubernetes,
 }
 
 fn anonymous(text: &str) -> Result<Role, String> {

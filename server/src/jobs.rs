@@ -217,6 +217,7 @@ fn recorded(run: &RunRecord, namespace: &str) -> Job {
         period_id: run.period.map(|period| period.to_string()),
         edition: run.edition,
         unchanged: run.outcome == RunOutcome::Unchanged,
+        run: None,
     }
 }
 
@@ -234,7 +235,8 @@ pub async fn all(app: &App) -> Result<Vec<Job>, ApiError> {
 /// When jobs can't be listed.
 pub async fn all_of(app: &App, contents: &Contents) -> Result<Vec<Job>, ApiError> {
     let mut jobs = app.launcher.list().await?;
-    let known: std::collections::HashSet<&str> = jobs.iter().map(|job| job.job_name.as_str()).collect();
+    let known: std::collections::HashSet<&str> =
+        jobs.iter().flat_map(|job| [Some(&job.job_name), job.run.as_ref()]).flatten().map(String::as_str).collect();
     let others: Vec<Job> = (contents.runs.iter().filter(|run| !known.contains(run.run.as_str())))
         .map(|run| recorded(run, &app.namespace))
         .collect();

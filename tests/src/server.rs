@@ -60,6 +60,8 @@ impl Setup {
         }
         // Variables, so that a test can say otherwise; and a rate that tests which wait for something don't reach.
         server.env("REPORT_LISTEN", "127.0.0.1:0").env("REPORT_STORE", store.path()).env("REPORT_RATE", "10000");
+        // Also where the tests themselves run in a cluster.
+        server.env("REPORT_LAUNCHER", "local");
         server.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(server)
     }

@@ -8,6 +8,9 @@ use pipeline::{period::ReportPeriod, store::StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+#[cfg(test)]
+mod contract;
+pub mod kubernetes;
 pub mod local;
 mod progress;
 
@@ -103,19 +106,26 @@ pub struct Job {
     /// Whether the newest edition held the same data already.
     #[serde(default)]
     pub unchanged: bool,
+    /// The run's id in the store, where it isn't the job's name: in a cluster, jobs of the schedule and by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 impl Job {
     /// A job that has just been accepted.
     #[must_use]
     pub fn new(job_name: String, namespace: String, request: &JobRequest) -> Self {
+        Self::of_days(job_name, namespace, request.kind, (request.days.first(), request.days.last()))
+    }
+
+    fn of_days(job_name: String, namespace: String, period: PeriodKind, (start_date, end_date): (Date, Date)) -> Self {
         Self {
             job_name,
             namespace,
             state: JobState::Queued,
-            period: request.kind,
-            start_date: request.days.first(),
-            end_date: request.days.last(),
+            period,
+            start_date,
+            end_date,
             creation_timestamp: Timestamp::now(),
             start_time: None,
             completion_time: None,
@@ -128,6 +138,7 @@ impl Job {
             period_id: None,
             edition: None,
             unchanged: false,
+            run: None,
         }
     }
 }

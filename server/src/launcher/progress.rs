@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::{Job, local::read_from};
@@ -10,6 +11,11 @@ use super::{Job, local::read_from};
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line {
+    Started {
+        run: String,
+        first: Date,
+        last: Date,
+    },
     Progress {
         stage: String,
         rows: u64,
@@ -35,6 +41,7 @@ pub(super) struct Progress {
     rows: Option<u64>,
     of: Option<u64>,
     failure: Option<String>,
+    started: Option<(String, Date, Date)>,
 }
 
 impl Progress {
@@ -47,18 +54,24 @@ impl Progress {
                 return self.at > before;
             }
             self.at += piece.len() as u64;
-            self.rest.extend_from_slice(&piece);
-            while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                if let Ok(line) = serde_json::from_slice(&line) {
-                    self.hear(line);
-                }
+            self.take(&piece);
+        }
+    }
+
+    /// Takes in what a run has written.
+    pub(super) fn take(&mut self, piece: &[u8]) {
+        self.rest.extend_from_slice(piece);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            if let Ok(line) = serde_json::from_slice(&line) {
+                self.hear(line);
             }
         }
     }
 
     fn hear(&mut self, line: Line) {
         match line {
+            Line::Started { run, first, last } => self.started = Some((run, first, last)),
             Line::Progress { stage, rows, of } => {
                 if stage == "tickets" {
                     (self.rows, self.of) = (Some(rows), of.or(self.of));
@@ -87,5 +100,10 @@ impl Progress {
     /// Why the run says it has failed.
     pub(super) fn failure(&self) -> Option<String> {
         self.failure.clone()
+    }
+
+    /// The run's id and its days.
+    pub(super) fn started(&self) -> Option<&(String, Date, Date)> {
+        self.started.as_ref()
     }
 }

@@ -39,6 +39,7 @@ fn failed_job() -> Job {
         period_id: None,
         edition: None,
         unchanged: false,
+        run: None,
     }
 }
 

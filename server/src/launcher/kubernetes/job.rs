@@ -1,0 +1,287 @@
+//! A Job from the CronJob's template and a request, and what a Job says was asked of it. Nothing here calls the API.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date};
+use k8s_openapi::{
+    api::{
+        batch::v1::{CronJob, Job},
+        core::v1::{Container, EnvVar},
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+use pipeline::{
+    hashed::hex,
+    period::{NamedPeriod, ReportPeriod, ReportTimeZone, date},
+};
+use sha2::{Digest, Sha256};
+
+use crate::launcher::{JobRequest, PeriodKind};
+
+/// The label by which Jobs and pods of reports are known.
+pub(super) const SELECTOR: &str = "app=ticketing-report";
+
+/// What a Job of ours says about itself.
+const KIND: &str = "ticketing-report/period";
+const FIRST: &str = "ticketing-report/start-date";
+const LAST: &str = "ticketing-report/end-date";
+const FORCE: &str = "ticketing-report/force";
+const KEY: &str = "ticketing-report/idempotency-key";
+const REQUEST: &str = "ticketing-report/request";
+const CREATED_BY: &str = "ticketing-report/created-by";
+
+/// What was asked of a Job.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    pub(super) kind: PeriodKind,
+    pub(super) first: Date,
+    pub(super) last: Date,
+    pub(super) force: bool,
+    /// The hash of the request's key.
+    pub(super) key: Option<String>,
+    /// Whether this launcher made it, so that its run has the Job's name.
+    pub(super) ours: bool,
+}
+
+/// A key as Jobs carry it: everybody in the namespace can read annotations, and a key may have any characters.
+pub(super) fn hashed(key: &str) -> String {
+    hex(&Sha256::digest(key.as_bytes()))
+}
+
+/// The name of the Job with a number.
+pub(super) fn name(number: u32) -> String {
+    format!("ticketing-report-{number}")
+}
+
+/// The Job for a request: the CronJob's template but for name, marks, arguments and the job's number. `id` tells it from
+/// another request's Job of the same name. `None` if the template has no container.
+pub(super) fn build(cronjob: &CronJob, number: u32, id: &str, request: &JobRequest) -> Option<Job> {
+    let template = cronjob.spec.job_template.clone();
+    let mut spec = template.spec?;
+    // Suspending belongs to the schedule. Somebody who asks for a report wants it now.
+    spec.suspend = None;
+    spec.template.metadata.get_or_insert_default().labels = Some(labelled(spec.template.metadata.as_ref()));
+    let container = container_mut(&mut spec.template.spec.as_mut()?.containers)?;
+    let days = [("--start-date", request.days.first()), ("--end-date", request.days.last())];
+    let mut args: Vec<String> = days.iter().flat_map(|(name, day)| [(*name).to_owned(), day.to_string()]).collect();
+    args.extend(request.force.then(|| "--force".to_owned()));
+    container.args = Some(args);
+    let env = container.env.get_or_insert_default();
+    env.retain(|variable| variable.name != "REPORT_JOB");
+    env.push(EnvVar { name: "REPORT_JOB".to_owned(), value: Some(number.to_string()), value_from: None });
+
+    let kind = match request.kind {
+        PeriodKind::CurrentMonth => "current-month",
+        PeriodKind::PreviousMonth => "previous-month",
+        PeriodKind::Custom => "custom",
+    };
+    let mut annotations = template.metadata.as_ref().and_then(|meta| meta.annotations.clone()).unwrap_or_default();
+    let said = [
+        (KIND, kind.to_owned()),
+        (FIRST, request.days.first().to_string()),
+        (LAST, request.days.last().to_string()),
+        (FORCE, request.force.to_string()),
+        (REQUEST, id.to_owned()),
+        (CREATED_BY, concat!("report-server-", env!("CARGO_PKG_VERSION")).to_owned()),
+    ];
+    annotations.extend(said.map(|(name, value)| (name.to_owned(), value)));
+    annotations.extend(request.idempotency_key.as_deref().map(|key| (KEY.to_owned(), hashed(key))));
+    let metadata = ObjectMeta {
+        name: Some(name(number)),
+        namespace: cronjob.metadata.namespace.clone(),
+        labels: Some(labelled(template.metadata.as_ref())),
+        annotations: Some(annotations),
+        // No owner: the CronJob would count the Job among its own, and remove it with them.
+        ..ObjectMeta::default()
+    };
+    Some(Job { metadata, spec: Some(spec), status: None })
+}
+
+fn labelled(template: Option<&ObjectMeta>) -> BTreeMap<String, String> {
+    let mut labels = template.and_then(|meta| meta.labels.clone()).unwrap_or_default();
+    labels.insert("app".to_owned(), "ticketing-report".to_owned());
+    labels
+}
+
+/// The container that makes the report: the one of that name, or the first.
+fn container_mut(containers: &mut [Container]) -> Option<&mut Container> {
+    let at = containers.iter().position(|container| container.name == "ticketing-report").unwrap_or(0);
+    containers.get_mut(at)
+}
+
+/// Whether a Job was made for this very request.
+pub(super) fn is_for(job: &Job, id: &str) -> bool {
+    annotation(job, REQUEST) == Some(id)
+}
+
+fn annotation<'a>(job: &'a Job, name: &str) -> Option<&'a str> {
+    job.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+}
+
+/// What was asked of a Job, ours or any other with the label. Where neither annotations nor arguments tell the days,
+/// they are those that the command takes by itself.
+pub(super) fn asked(job: &Job, cronjob: &str, zone: &ReportTimeZone) -> Asked {
+    let of = |name| annotation(job, name);
+    let kind = match of(KIND) {
+        Some("current-month") => PeriodKind::CurrentMonth,
+        Some("previous-month") => PeriodKind::PreviousMonth,
+        _ => PeriodKind::Custom,
+    };
+    let args = arguments(job);
+    let said = of(FIRST).zip(of(LAST)).and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    let (first, last) = said.unwrap_or_else(|| days(&args, zone.date_at(meant(job, cronjob))));
+    Asked {
+        kind,
+        first,
+        last,
+        force: of(FORCE) == Some("true") || args.iter().any(|arg| arg == "--force"),
+        key: of(KEY).map(str::to_owned),
+        ours: of(REQUEST).is_some(),
+    }
+}
+
+fn arguments(job: &Job) -> Vec<String> {
+    let mut containers = job.spec.as_ref().and_then(|spec| spec.template.spec.clone()).unwrap_or_default().containers;
+    container_mut(&mut containers).and_then(|container| container.args.take()).unwrap_or_default()
+}
+
+fn days(args: &[String], today: Date) -> (Date, Date) {
+    let value = |name: &str| {
+        let at = args.iter().position(|arg| arg == name);
+        let next = at.and_then(|at| args.get(at + 1)).map(String::as_str);
+        next.or_else(|| args.iter().find_map(|arg| arg.strip_prefix(name)?.strip_prefix('=')))
+    };
+    let named = value("--period").and_then(|period| period.parse::<NamedPeriod>().ok()?.resolve(today).ok());
+    if let Some(period) = named {
+        return (period.first(), period.last());
+    }
+    let day = |name, default| value(name).and_then(|text| date(name, text).ok()).unwrap_or(default);
+    let (first, last) = (day("--start-date", today.first_of_month()), day("--end-date", today));
+    match ReportPeriod::new(first, last, today) {
+        Ok(period) => (period.first(), period.last()),
+        // The run refuses them; the list shows them as they are.
+        Err(_) => (first, last),
+    }
+}
+
+/// The instant that relative days are seen from: for a Job of the schedule when it was due, which its name ends in.
+fn meant(job: &Job, cronjob: &str) -> Timestamp {
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    let minutes = name.strip_prefix(cronjob).and_then(|rest| rest.strip_prefix('-')?.parse::<i64>().ok());
+    let due = minutes.and_then(|minutes| Timestamp::from_second(minutes.checked_mul(60)?).ok());
+    due.or_else(|| job.metadata.creation_timestamp.as_ref().and_then(instant)).unwrap_or_else(Timestamp::now)
+}
+
+/// An instant of the API's; its library has another version of ours.
+pub(super) fn instant(time: &Time) -> Option<Timestamp> {
+    Timestamp::new(time.0.as_second(), time.0.subsec_nanosecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launcher::kubernetes::fake;
+
+    fn request() -> JobRequest {
+        let day = |text: &str| text.parse().unwrap();
+        JobRequest {
+            kind: PeriodKind::PreviousMonth,
+            days: ReportPeriod::new(day("2025-10-01"), day("2025-10-31"), day("2025-11-05")).unwrap(),
+            force: true,
+            idempotency_key: Some("of October".to_owned()),
+        }
+    }
+
+    fn cronjob() -> CronJob {
+        serde_json::from_value(fake::cronjob()).unwrap()
+    }
+
+    #[test]
+    fn a_job_is_the_template_but_for_marks_arguments_and_number() {
+        let cronjob = cronjob();
+        let mut job = build(&cronjob, 12345, "0123", &request()).unwrap();
+        assert_eq!(job.metadata.name.as_deref(), Some("ticketing-report-12345"));
+        assert_eq!(job.metadata.owner_references, None);
+        let expected = [
+            ("ticketing-report/created-by", concat!("report-server-", env!("CARGO_PKG_VERSION"))),
+            ("ticketing-report/end-date", "2025-10-31"),
+            ("ticketing-report/force", "true"),
+            ("ticketing-report/idempotency-key", &hashed("of October")),
+            ("ticketing-report/period", "previous-month"),
+            ("ticketing-report/request", "0123"),
+            ("ticketing-report/start-date", "2025-10-01"),
+        ];
+        let annotations = job.metadata.annotations.clone().unwrap();
+        assert!(
+            annotations.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected),
+            "{annotations:?}"
+        );
+
+        let template = cronjob.spec.job_template;
+        assert_eq!(job.metadata.labels, template.metadata.unwrap().labels);
+        let spec = job.spec.as_mut().unwrap();
+        let container = &mut spec.template.spec.as_mut().unwrap().containers[0];
+        let args = container.args.clone().unwrap();
+        assert_eq!(args, ["--start-date", "2025-10-01", "--end-date", "2025-10-31", "--force"]);
+        let number = container.env.as_mut().unwrap().pop().unwrap();
+        assert_eq!((number.name.as_str(), number.value.as_deref()), ("REPORT_JOB", Some("12345")));
+        container.args = Some(vec!["--period".to_owned(), "previous-month".to_owned()]);
+        assert_eq!(job.spec, template.spec);
+    }
+
+    #[test]
+    fn a_template_that_suspends_its_jobs_or_has_no_labels_gives_a_job_that_runs_and_is_found() {
+        let mut bare = cronjob();
+        let template = &mut bare.spec.job_template;
+        template.metadata = None;
+        let spec = template.spec.as_mut().unwrap();
+        (spec.suspend, spec.template.metadata) = (Some(true), None);
+        let job = build(&bare, 1, "", &request()).unwrap();
+        let spec = job.spec.unwrap();
+        assert_eq!(spec.suspend, None);
+        for labels in [job.metadata.labels, spec.template.metadata.unwrap().labels] {
+            assert_eq!(labels.unwrap()["app"], "ticketing-report");
+        }
+        bare.spec.job_template.spec.as_mut().unwrap().template.spec.as_mut().unwrap().containers = vec![];
+        assert_eq!(build(&bare, 1, "", &request()), None);
+    }
+
+    #[test]
+    fn a_job_tells_what_was_asked_of_it() {
+        let ours = build(&cronjob(), 12345, "0123", &request()).unwrap();
+        let asked_of = |job: &Job| asked(job, "ticketing-report-cronjob", &ReportTimeZone::utc());
+        let expected = Asked {
+            kind: PeriodKind::PreviousMonth,
+            first: "2025-10-01".parse().unwrap(),
+            last: "2025-10-31".parse().unwrap(),
+            force: true,
+            key: Some(hashed("of October")),
+            ours: true,
+        };
+        assert_eq!(asked_of(&ours), expected);
+
+        let check = |name: &str, args: &[&str], days: [&str; 2]| {
+            let mut job = build(&cronjob(), 12345, "0123", &request()).unwrap();
+            job.metadata.annotations = None;
+            job.metadata.name = Some(name.to_owned());
+            job.metadata.creation_timestamp = Some(serde_json::from_str("\"2026-03-04T05:06:07Z\"").unwrap());
+            let containers = &mut job.spec.as_mut().unwrap().template.spec.as_mut().unwrap().containers;
+            containers[0].args = Some(args.iter().map(|arg| (*arg).to_owned()).collect());
+            let asked = asked_of(&job);
+            let said = [asked.first.to_string(), asked.last.to_string()];
+            assert_eq!(
+                (asked.kind, asked.ours, said),
+                (PeriodKind::Custom, false, days.map(str::to_owned)),
+                "{args:?}"
+            );
+        };
+        check("by-hand", &["--period", "previous-month"], ["2026-02-01", "2026-02-28"]);
+        check("by-hand", &["--period=2025-11"], ["2025-11-01", "2025-11-30"]);
+        check("by-hand", &["--start-date=2025-01-02", "--end-date", "2025-01-03"], ["2025-01-02", "2025-01-03"]);
+        check("by-hand", &["--start-date"], ["2026-03-01", "2026-03-04"]);
+        check("by-hand", &[], ["2026-03-01", "2026-03-04"]);
+        // Due on 2026-01-01 at 02:00.
+        check("ticketing-report-cronjob-29453880", &["--period", "previous-month"], ["2025-12-01", "2025-12-31"]);
+        check("ticketing-report-cronjob-x", &["--period", "previous-month"], ["2026-02-01", "2026-02-28"]);
+    }
+}

@@ -1,0 +1,206 @@
+//! What goes wrong between the launcher and the cluster's API.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_cut_goes_on_and_one_that_is_too_old_begins_anew() {
+    let scene = Scene::fine().await;
+    for forgets in [false, true] {
+        scene.go(false);
+        let job = scene.launcher.start(&request("2025-01-01", if forgets { "2025-01-30" } else { "2025-01-31" })).await;
+        let name = job.unwrap().job_name;
+        for _ in 0..5 {
+            if forgets {
+                scene.cluster.forget()
+            } else {
+                scene.cluster.cut()
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        scene.go(true);
+        if forgets {
+            scene.cluster.forget()
+        } else {
+            scene.cluster.cut()
+        }
+        assert_eq!(until_over(&scene.launcher, &name).await.state, JobState::Succeeded);
+    }
+    assert!(scene.cluster.calls("list jobs") >= 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_known_is_named_and_waited_for() {
+    let scene = Scene::fine().await;
+    let job = scene.start().await;
+    scene.cluster.know_token(false);
+    scene.cluster.cut();
+    let error = scene.launcher.start(&request("2025-02-01", "2025-02-28")).await.unwrap_err().to_string();
+    assert!(error.contains("doesn't know the server's token (401)"), "{error}");
+    let later = begin(&scene.client, &scene.store).await;
+    let error = later.list().await.unwrap_err().to_string();
+    assert!(error.contains("(401)"), "{error}");
+    scene.cluster.know_token(true);
+    assert_eq!(until_over(&scene.launcher, &job.job_name).await.state, JobState::Succeeded);
+    until_over(&later, &job.job_name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verb_that_the_role_lacks_is_named_with_the_role() {
+    let scene = Scene::fine().await;
+    scene.go(false);
+    let running = scene.launcher.start(&request("2025-02-01", "2025-02-28")).await.unwrap().job_name;
+    until(&scene.launcher, &running, |job| job.state == JobState::Running).await;
+    let lacks = |verb: &str, resource: &str| {
+        format!(
+            "the server may not `{verb}` `{resource}` in the namespace `train-orchestrator`: its Role \
+                 `train-orchestrator` is missing or incomplete; kubectl apply -f k8s/base/rbac.yaml"
+        )
+    };
+    for (verb, resource) in [("list", "jobs"), ("get", "cronjobs"), ("create", "jobs")] {
+        scene.cluster.forbid(verb, resource, true);
+        let error = scene.error().await;
+        assert!(error.ends_with(&lacks(verb, resource)), "{error}");
+        scene.cluster.forbid(verb, resource, false);
+    }
+    scene.cluster.forbid("delete", "jobs", true);
+    let error = scene.launcher.cancel(&running).await.unwrap_err().to_string();
+    assert!(error.ends_with(&lacks("delete", "jobs")), "{error}");
+    scene.cluster.forbid("get", "pods/log", true);
+    assert!(log(&scene.launcher, &running, true).await.contains(&lacks("get", "pods/log")));
+    scene.go(true);
+    assert_eq!(until_over(&scene.launcher, &running).await.state, JobState::Succeeded);
+    assert!(scene.cluster.names("jobs").len() == 1, "nothing else was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_has_no_verb_that_is_never_used_on_jobs_and_pods() {
+    let scene = Scene::fine().await;
+    scene.go(false);
+    let job = scene.start().await.job_name;
+    scene.cluster.forget();
+    until(&scene.launcher, &job, |job| job.state == JobState::Running).await;
+    scene.launcher.cancel(&job).await.unwrap();
+    until_over(&scene.launcher, &job).await;
+    for call in [
+        "list jobs",
+        "watch jobs",
+        "create jobs",
+        "delete jobs",
+        "get cronjobs",
+        "list pods",
+        "watch pods",
+        "get pods/log",
+    ] {
+        assert!(scene.cluster.calls(call) > 0, "{call}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_cronjob_it_says_how_to_make_it() {
+    let scene = Scene::fine().await;
+    scene.cluster.remove("cronjobs", "ticketing-report-cronjob");
+    let expected = "there is no CronJob `ticketing-report-cronjob` in the namespace `train-orchestrator`; \
+                    kubectl apply -f k8s/ticketing-report-job.yaml";
+    let error = scene.error().await;
+    assert!(error.ends_with(expected), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_creation_was_never_answered_is_found_again() {
+    let scene = Scene::fine().await;
+    scene.cluster.fail("create", "jobs", &[Fault::SilenceAfter]);
+    let job = scene.start().await;
+    assert_eq!(scene.cluster.names("jobs"), [&*job.job_name]);
+    assert_eq!((scene.cluster.calls("create jobs"), scene.cluster.calls("get jobs")), (2, 1));
+    until_over(&scene.launcher, &job.job_name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_somebody_else_took_is_left_to_them() {
+    let scene = Scene::fine().await;
+    scene.cluster.fail("create", "jobs", &[Fault::Taken]);
+    let job = scene.start().await;
+    let all = scene.cluster.names("jobs");
+    assert!(all.len() == 2 && all.contains(&job.job_name), "{all:?}");
+    let ours = scene.cluster.object("jobs", &job.job_name).unwrap();
+    assert!(ours["metadata"]["annotations"]["ticketing-report/request"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_the_api_refuses_is_quoted() {
+    let scene = Scene::fine().await;
+    let mut cronjob = scene.cluster.object("cronjobs", "ticketing-report-cronjob").unwrap();
+    cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Always".into();
+    scene.cluster.put("cronjobs", cronjob);
+    let error = scene.error().await;
+    let expected =
+        "is invalid: spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\"";
+    assert!(error.contains("refuses to create jobs (422): Job.batch") && error.ends_with(expected), "{error}");
+    assert_eq!(scene.cluster.calls("create jobs"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passes_is_waited_for_and_what_does_not_pass_is_said() {
+    let scene = Scene::fine().await;
+    for (verb, resource) in [("list", "jobs"), ("get", "cronjobs"), ("create", "jobs")] {
+        scene.cluster.fail(verb, resource, &[429, 500, 503].map(Fault::Code));
+    }
+    let job = scene.start().await;
+    assert_eq!(scene.cluster.names("jobs"), [&*job.job_name]);
+    assert_eq!(scene.cluster.calls("create jobs"), 4);
+    until_over(&scene.launcher, &job.job_name).await;
+
+    scene.cluster.fail("create", "jobs", &[Fault::Code(503); 200]);
+    let error = scene.error().await;
+    assert!(error.ends_with("refuses to create jobs (503): the server is having trouble"), "{error}");
+    assert_eq!(scene.cluster.names("jobs").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_goes_wrong_by_chance_no_job_is_lost_and_none_ends_wrongly() {
+    const FATES: [Fate; 6] =
+        [Fate::Publish, Fate::Exit(65), Fate::OutOfMemory, Fate::Publish, Fate::Deadline, Fate::Mute(73)];
+    // A hundred faults, in ten clusters.
+    for seed in 0..10 {
+        let day_of = |job: &Value| {
+            let first = job["spec"]["template"]["spec"]["containers"][0]["args"][1].as_str().unwrap();
+            first[8..].parse::<usize>().unwrap() - 1
+        };
+        let scene = Scene::new(move |job| FATES[day_of(job)]).await;
+        scene.cluster.fail_by_chance(seed, 10);
+        let scene = &scene;
+        let all = futures::future::join_all((0..FATES.len()).map(|at| async move {
+            let day = format!("2025-01-{:02}", at + 1);
+            // Who gets no answer asks again.
+            let name = loop {
+                match scene.launcher.start(&request(&day, "2025-01-31")).await {
+                    Ok(job) => break job.job_name,
+                    Err(LaunchError::Unavailable(_)) => {}
+                    Err(other) => panic!("seed {seed}: {other}"),
+                }
+            };
+            let good = FATES[at] == Fate::Publish;
+            let ended = until_over(&scene.launcher, &name).await;
+            let state = if good { JobState::Succeeded } else { JobState::Failed };
+            assert_eq!(ended.state, state, "seed {seed}: {ended:?}");
+            assert_eq!(ended.edition.is_some(), good, "seed {seed}: {ended:?}");
+            name
+        }));
+        let mut names = all.await;
+        names.sort();
+        assert_eq!(scene.cluster.names("jobs"), names, "seed {seed}");
+        let mut listed: Vec<String> =
+            scene.launcher.list().await.unwrap().into_iter().map(|job| job.job_name).collect();
+        listed.sort();
+        assert_eq!(listed, names, "seed {seed}");
+        for name in &names {
+            let before = scene.launcher.find(name).await.unwrap();
+            scene.cluster.remove("jobs", name);
+            scene.cluster.remove_pods(name);
+            scene.cluster.forget();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert_eq!(scene.launcher.find(name).await.unwrap(), before, "seed {seed}");
+        }
+        assert_eq!(scene.cluster.faults_left(), 0, "seed {seed}: too few calls for all faults");
+    }
+}

@@ -7,6 +7,8 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 
 use crate::{
+    config::ConfigError,
+    error::Error,
     locale::Locale,
     manifest::Compression,
     period::{self, NamedPeriod, PeriodError, PeriodId, ReportPeriod, ReportTimeZone},
@@ -24,6 +26,15 @@ DB_PORT (5432), DB_NAME (traindb), DB_USER (postgres) and DB_PASSWORD; also from
 Exit codes: 0 done, unchanged, or published with failed controls; 2 usage; 65 data that breaks a rule, damaged
 snapshot, controls that fail with --strict; 73 can't write; 75 try again;
 78 configuration; 130 and 143 interrupted; 1 anything else.";
+
+const PRUNE_EXAMPLES: &str = "\
+Examples:
+  ticketing-report prune --store ./reports                                  what would go
+  ticketing-report prune --store ./reports --apply                          retire it; what was retired a day ago goes
+  ticketing-report prune --store ./reports --keep-workbooks-days 90 --apply
+
+An edition goes in two steps: retired, it is no longer listed, but its Parquet files stay for the grace time, so that
+nobody who reads them is cut off; the next call after that removes them. A period's newest edition always stays.";
 
 /// Turns the ticketing database into a month's Excel workbook and Parquet snapshot.
 #[derive(Debug, Parser)]
@@ -81,7 +92,7 @@ impl PeriodArgs {
 /// Where the store is.
 #[derive(Debug, Clone, Args)]
 pub struct StoreArgs {
-    /// Folder that keeps every edition [default: ./reports]
+    /// Folder or bucket that keeps every edition: a path, file://, s3://, gs:// or az:// [default: ./reports]
     #[arg(long, value_name = "STORE", env = "REPORT_STORE")]
     pub store: Option<String>,
 }
@@ -139,9 +150,34 @@ pub struct ReportArgs {
     /// Number of the server's job that asks
     #[arg(long, value_name = "NUMBER", env = "REPORT_JOB", hide = true)]
     pub job: Option<u32>,
+    /// Name of the Kubernetes Job that runs this: if the schedule made it, previous-month is that of its time
+    #[arg(long, value_name = "JOB", env = "REPORT_SCHEDULED_BY", hide = true)]
+    pub scheduled_by: Option<String>,
+    /// The schedule's time zone
+    #[arg(long, value_name = "ZONE", env = "REPORT_SCHEDULE_TIME_ZONE", default_value = "UTC", hide = true)]
+    pub schedule_time_zone: String,
 }
 
 impl ReportArgs {
+    /// The time zone and, seen from `now`, the days. A late or repeated run of the schedule reports the month that it
+    /// was scheduled for.
+    ///
+    /// # Errors
+    /// When a date, the month or a zone is wrong, or the month isn't over yet.
+    pub fn resolve(&self, now: Timestamp) -> Result<(ReportPeriod, ReportTimeZone), Error> {
+        let (period, zone) = self.period.resolve(now, NamedPeriod::CurrentMonth)?;
+        let scheduled = self.scheduled_by.as_deref().and_then(period::scheduled_at);
+        let Some(at) = scheduled.filter(|_| self.period.period.as_deref() == Some("previous-month")) else {
+            return Ok((period, zone));
+        };
+        let schedule: ReportTimeZone = self.schedule_time_zone.parse()?;
+        let period = NamedPeriod::PreviousMonth.resolve(schedule.date_at(at))?;
+        if period.bounds(&zone)?.1 > now {
+            return Err(ConfigError::NotOver { at, period, zone: zone.name().to_owned() }.into());
+        }
+        Ok((period, zone))
+    }
+
     /// Where the extra copy goes: as asked, or to the default when neither it nor a store is named.
     #[must_use]
     pub fn output(&self) -> Option<PathBuf> {
@@ -179,6 +215,12 @@ pub enum Command {
     /// Make an edition's workbook again from its Parquet file, without a database
     #[command(after_help = "Example:\n  ticketing-report render 2025-11 --edition 1 --output november.xlsx")]
     Render(RenderArgs),
+    /// Copy all editions to another store, each file compared with its manifest
+    #[command(after_help = "Example:\n  ticketing-report copy ./reports s3://train-reports/monthly")]
+    Copy(CopyArgs),
+    /// Remove old editions and workbooks; only says what it would do, without --apply
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune(PruneArgs),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  ticketing-report completions bash > /etc/bash_completion.d/ticketing-report")]
     Completions {
@@ -254,4 +296,42 @@ pub struct RenderArgs {
     /// Threads that write the sheet [default: as many as the CPU quota allows]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+}
+
+/// What to copy.
+#[derive(Debug, Args)]
+pub struct CopyArgs {
+    /// The store to copy: a folder or an address
+    pub from: String,
+    /// The store to copy to
+    pub to: String,
+}
+
+/// What to keep.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// The store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Newest editions of each period that are kept, whatever their age
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_editions: u32,
+    /// Editions made in so many days are kept, however many
+    #[arg(long, value_name = "DAYS", default_value_t = 90)]
+    pub keep_days: u32,
+    /// Workbooks made before so many days are removed also of editions that are kept [default: none]
+    #[arg(long, value_name = "DAYS")]
+    pub keep_workbooks_days: Option<u32>,
+    /// Hours for which the files of a retired edition stay
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub grace_hours: u32,
+    /// Also remove files of editions that no manifest names
+    #[arg(long)]
+    pub unnamed: bool,
+    /// Do it
+    #[arg(long)]
+    pub apply: bool,
+    /// Print JSON: the steps
+    #[arg(long)]
+    pub json: bool,
 }

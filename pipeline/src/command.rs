@@ -10,21 +10,24 @@ use std::{
 
 use clap::{CommandFactory, Parser};
 use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::{
     branding,
     check::{State, check},
-    cli::{CheckArgs, Cli, Command, DemoArgs, ListArgs, RenderArgs, ReportArgs, available_threads},
+    cli::{
+        CheckArgs, Cli, Command, CopyArgs, DemoArgs, ListArgs, PruneArgs, RenderArgs, ReportArgs, available_threads,
+    },
     config::DatabaseAddress,
-    controls,
+    controls, copy,
     demo::{self, DemoOptions},
     error::Error,
-    interrupt,
+    interrupt::{self, HalfMade},
     manifest::Manifest,
     output::Output,
     period::{NamedPeriod, ReportTimeZone},
     progress::{Event, Reporter},
+    prune::{self, Action, Keep},
     render::render,
     run::{ReportRequest, run_report},
     source::PostgresSession,
@@ -69,6 +72,8 @@ fn run() -> u8 {
         Some(Command::Check(args)) => return look(args, &reporter),
         Some(Command::List(args)) => list(args),
         Some(Command::Render(args)) => render_again(args),
+        Some(Command::Copy(args)) => copy_store(args),
+        Some(Command::Prune(args)) => prune_store(args),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "ticketing-report", &mut script);
@@ -109,7 +114,7 @@ fn database() -> Result<DatabaseAddress, Error> {
 }
 
 fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
-    let (period, zone) = args.period.resolve(Timestamp::now(), NamedPeriod::CurrentMonth)?;
+    let (period, zone) = args.resolve(Timestamp::now())?;
     let request = ReportRequest {
         period,
         zone,
@@ -243,6 +248,8 @@ fn list(args: &ListArgs) -> Result<(), Error> {
 
 fn render_again(args: &RenderArgs) -> Result<(), Error> {
     let store = Store::open(args.store.address())?;
+    let run = format!("render-{}", std::process::id());
+    let _half_made = HalfMade::new(store.half_made(&run));
     in_runtime(async {
         let number = match args.edition {
             Some(number) => number,
@@ -253,9 +260,79 @@ fn render_again(args: &RenderArgs) -> Result<(), Error> {
         let output = Output::prepare(args.output.as_ref().unwrap_or(&default))?;
         let file: File = output.file()?;
         let threads = args.threads.map_or_else(available_threads, usize::from);
-        render(&store, &manifest, file, threads).await?;
+        render(&store, &run, &manifest, file, threads).await?;
         let path = output.place()?;
         say(&format!("{} rows in {}", manifest.rows, path.display()));
         Ok(())
     })
+}
+
+fn copy_store(args: &CopyArgs) -> Result<(), Error> {
+    let (from, to) = (Store::open(&args.from)?, Store::open(&args.to)?);
+    let run = format!("copy-{}", std::process::id());
+    let _half_made = HalfMade::new(to.half_made(&run));
+    let copied = in_runtime(copy::copy(&from, &to, &run, |period, number| {
+        let _ = writeln!(std::io::stderr(), "{period} edition {number}");
+    }))?;
+    let without = match copied.without_workbook {
+        0 => String::new(),
+        some => format!(", {some} of them without a workbook"),
+    };
+    let mib = copied.bytes as f64 / 1_048_576.0;
+    say(&format!(
+        "{} editions{without} ({mib:.1} MiB) copied, {} were there already, in {}",
+        copied.editions,
+        copied.present,
+        to.address()
+    ));
+    Ok(())
+}
+
+fn prune_store(args: &PruneArgs) -> Result<(), Error> {
+    let days = |days: u32| SignedDuration::from_hours(24 * i64::from(days));
+    let keep = Keep {
+        editions: args.keep_editions,
+        younger: days(args.keep_days),
+        workbooks: args.keep_workbooks_days.map(days),
+        grace: SignedDuration::from_hours(args.grace_hours.into()),
+        unnamed: !args.unnamed,
+    };
+    let store = Store::open(args.store.address())?;
+    let now = Timestamp::now();
+    let steps = in_runtime(async {
+        let steps = prune::plan(&store, &keep, now).await?;
+        if args.apply {
+            prune::apply(&store, &steps, now).await?;
+        }
+        Ok(steps)
+    })?;
+    if args.json {
+        say(&serde_json::to_string_pretty(&steps).unwrap_or_default());
+        return Ok(());
+    }
+    if !steps.is_empty() {
+        let mut table = Table::new();
+        table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["", "What", "MiB", "Why"]);
+        for step in &steps {
+            let action = match step.action {
+                Action::Retire => "retire",
+                Action::Remove => "remove",
+                Action::RemoveWorkbook => "remove workbook",
+                Action::RemoveUnnamed => "remove file",
+                Action::LeaveUnnamed => "left alone",
+            };
+            let mib = format!("{:.1}", step.bytes as f64 / 1_048_576.0);
+            table.add_row([action, &step.what, &mib, &step.reason]);
+        }
+        say(&table.to_string());
+    }
+    let all = steps.iter().filter(|step| step.action != Action::LeaveUnnamed);
+    let (count, bytes) = all.fold((0, 0), |(count, bytes), step| (count + 1, bytes + step.bytes));
+    let mib = bytes as f64 / 1_048_576.0;
+    say(&match (count, args.apply) {
+        (0, _) => format!("nothing to remove in {}", store.address()),
+        (_, true) => format!("{count} steps done in {}, for {mib:.1} MiB", store.address()),
+        (_, false) => format!("{count} steps, for {mib:.1} MiB, not done: --apply does them in {}", store.address()),
+    });
+    Ok(())
 }

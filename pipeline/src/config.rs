@@ -38,6 +38,18 @@ pub enum ConfigError {
     /// A colour that isn't one.
     #[error("the accent colour `{0}` is none: write six hexadecimal digits, for example 1F4E79")]
     Accent(String),
+    /// The schedule runs before the month that it is for is over where the report is for.
+    #[error(
+        "the schedule's time {at} asks for {period}, which isn't over yet in {zone}: give the CronJob's timeZone and REPORT_TIME_ZONE the same zone, or schedule it a day later"
+    )]
+    NotOver {
+        /// When it was scheduled.
+        at: jiff::Timestamp,
+        /// The days.
+        period: crate::period::ReportPeriod,
+        /// The report's time zone.
+        zone: String,
+    },
     /// A name that is empty.
     #[error("{0} is empty: set it, or unset it to use the default")]
     Empty(&'static str),

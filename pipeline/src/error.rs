@@ -46,6 +46,14 @@ pub enum Error {
     /// Controls fail, and that was asked to be a failure.
     #[error("{0}; nothing was published, as --strict says: correct the data and run again, or leave --strict away")]
     Controls(String),
+    /// Two stores disagree.
+    #[error(
+        "`{place}` is another edition than the one to be copied: copy into an empty store, or remove that one first"
+    )]
+    Conflict {
+        /// The manifest that is there.
+        place: String,
+    },
     /// What the system refuses.
     #[error("{0}")]
     System(String),
@@ -86,13 +94,14 @@ impl Error {
             | Self::Empty(_)
             | Self::Controls(_) => 65,
             Self::Output { .. }
+            | Self::Conflict { .. }
             | Self::Snapshot(SnapshotError::Write { .. })
             | Self::Workbook(WorkbookError::Write(_))
             | Self::Store(StoreError::Object { .. } | StoreError::Full { .. } | StoreError::Folder { .. }) => 73,
             Self::Source(SourceError::Unreachable { .. } | SourceError::Interrupted(_) | SourceError::CutLost(_))
-            | Self::Store(StoreError::Busy { .. }) => 75,
+            | Self::Store(StoreError::Busy { .. } | StoreError::Unreachable { .. }) => 75,
             Self::Config(_)
-            | Self::Store(StoreError::Address(_))
+            | Self::Store(StoreError::Address(_) | StoreError::Bucket { .. } | StoreError::Refused { .. })
             | Self::Source(
                 SourceError::Password { .. }
                 | SourceError::NoDatabase { .. }

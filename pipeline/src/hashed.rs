@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -51,6 +52,21 @@ impl io::Write for HashedFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// SHA-256 of a file in hexadecimal.
+///
+/// # Errors
+/// When it can't be read.
+pub fn of_file(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash) = (fs::File::open(path)?, Sha256::new());
+    let mut piece = vec![0; 1 << 17];
+    loop {
+        match io::Read::read(&mut file, &mut piece)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&piece[..read]),
+        }
     }
 }
 

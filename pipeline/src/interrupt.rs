@@ -6,14 +6,18 @@
 
 use std::{
     fs,
-    path::PathBuf,
-    sync::{Mutex, PoisonError, mpsc},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
 };
 
 use url::Url;
 
-use crate::source::cancel_backends;
+use crate::{
+    period::PeriodId,
+    source::cancel_backends,
+    store::{Place, Store},
+};
 
 /// How long the database may take to end our backends.
 const CANCEL_WITHIN: Duration = Duration::from_millis(1200);
@@ -21,35 +25,62 @@ const CANCEL_WITHIN: Duration = Duration::from_millis(1200);
 /// Held while something is done that must be done wholly or not at all, and by a signal from its arrival to the end.
 static WHOLE: Mutex<()> = Mutex::new(());
 
-static UNDO: Mutex<Undo> = Mutex::new(Undo { paths: Vec::new(), backends: None });
+static UNDO: Mutex<Undo> = Mutex::new(Undo { half_made: Vec::new(), backends: None });
 
 #[derive(Default)]
 struct Undo {
-    paths: Vec<PathBuf>,
+    half_made: Vec<Arc<Half>>,
     backends: Option<(Url, String, String)>,
 }
 
-/// A half-made file or folder that is removed when this goes out of scope, or when a signal ends the process.
 #[derive(Debug)]
-pub struct HalfMade(PathBuf);
+enum Half {
+    Path(PathBuf),
+    Claim(Store, PeriodId, u32),
+}
+
+/// A half-made file or folder, or a claim, that is removed when this goes out of scope, or when a signal ends the
+/// process.
+#[derive(Debug)]
+pub struct HalfMade(Arc<Half>);
 
 impl HalfMade {
     /// Registers a path that may or may not exist yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        UNDO.lock().unwrap_or_else(PoisonError::into_inner).paths.push(path.clone());
-        Self(path)
+        Self::register(Half::Path(path))
+    }
+
+    /// Registers a claim on an edition's number.
+    #[must_use]
+    pub fn claim(store: &Store, period: PeriodId, number: u32) -> Self {
+        Self::register(Half::Claim(store.clone(), period, number))
+    }
+
+    fn register(half: Half) -> Self {
+        let half = Arc::new(half);
+        UNDO.lock().unwrap_or_else(PoisonError::into_inner).half_made.push(Arc::clone(&half));
+        Self(half)
     }
 }
 
 impl Drop for HalfMade {
     fn drop(&mut self) {
-        remove(&self.0);
-        UNDO.lock().unwrap_or_else(PoisonError::into_inner).paths.retain(|path| *path != self.0);
+        self.0.remove();
+        UNDO.lock().unwrap_or_else(PoisonError::into_inner).half_made.retain(|half| !Arc::ptr_eq(half, &self.0));
     }
 }
 
-fn remove(path: &PathBuf) {
+impl Half {
+    fn remove(&self) {
+        match self {
+            Self::Path(path) => remove(path),
+            Self::Claim(store, period, number) => store.remove_now(Place::Claim(*period, *number)),
+        }
+    }
+}
+
+fn remove(path: &Path) {
     // The run's other threads may put one more file into a folder while it is being emptied. What can't be removed for
     // another reason nobody could mend now.
     for _ in 0..50 {
@@ -115,5 +146,5 @@ fn undo() {
         // A server that doesn't answer notices the closed connections by itself, later.
         let _ = cancelled.recv_timeout(CANCEL_WITHIN);
     }
-    undo.paths.iter().for_each(remove);
+    undo.half_made.iter().for_each(|half| half.remove());
 }

@@ -9,7 +9,6 @@ pub mod hashed;
 pub mod locale;
 pub mod manifest;
 pub mod period;
-pub mod publish;
 pub mod record;
 pub mod store;
 pub mod summary;
@@ -27,7 +26,11 @@ pub mod command;
 #[cfg(feature = "engine")]
 pub mod controls;
 #[cfg(feature = "engine")]
+pub mod copy;
+#[cfg(feature = "engine")]
 pub mod demo;
+#[cfg(feature = "engine")]
+pub mod dictionary;
 #[cfg(feature = "engine")]
 pub mod digest;
 #[cfg(feature = "engine")]
@@ -38,6 +41,10 @@ pub mod interrupt;
 pub mod output;
 #[cfg(feature = "engine")]
 pub mod progress;
+#[cfg(feature = "engine")]
+pub mod prune;
+#[cfg(feature = "engine")]
+pub mod publish;
 #[cfg(feature = "engine")]
 pub mod pull;
 #[cfg(feature = "engine")]

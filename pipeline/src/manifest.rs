@@ -270,6 +270,15 @@ pub struct Manifest {
     pub run: RunFigures,
 }
 
+/// An edition that retention has taken out of the lists: its files stay a while for whoever is reading them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retired {
+    /// Since when.
+    pub since: Timestamp,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,6 +137,16 @@ impl fmt::Display for ReportTimeZone {
     }
 }
 
+/// The moment for which the monthly schedule made a Job, by the Job's name: Kubernetes ends it with the minutes since
+/// 1970. `None` for Jobs made in other ways. The run may begin much later, and is still for that moment.
+#[must_use]
+pub fn scheduled_at(job: &str) -> Option<Timestamp> {
+    let minutes = job.strip_prefix("ticketing-report-cronjob-")?;
+    let digits = !minutes.is_empty() && minutes.bytes().all(|byte| byte.is_ascii_digit());
+    let minutes: i64 = digits.then(|| minutes.parse().ok())??;
+    Timestamp::from_second(minutes.checked_mul(60)?).ok()
+}
+
 /// The days of a report, first and last both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReportPeriod {

@@ -5,20 +5,25 @@
 //! A claim is never taken over. The number of a run that died holding one is skipped once the claim has expired, so a
 //! run that was merely asleep can't mix its files with another's.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    columns::{EXCEPTIONS, TABLES},
-    manifest::Manifest,
+    columns::{EXCEPTIONS, SCHEMA_VERSION, TABLES},
+    dictionary::dictionary,
+    manifest::{Manifest, WorkbookFile},
     period::PeriodId,
+    snapshot,
     store::{Place, Store, StoreError},
 };
 
 /// How long a run may hold a number before others pass it by. Publishing takes milliseconds on a folder.
 const CLAIM_LASTS: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often a run that is sending files to a bucket says that it is alive.
+const RENEW_EVERY: Duration = Duration::from_secs(20);
 
 /// How often a run looks whether the one before it has finished.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -29,12 +34,18 @@ struct ClaimNote {
     expires: Timestamp,
 }
 
+impl ClaimNote {
+    fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
 /// A number that this run alone may publish.
 #[derive(Debug)]
 pub struct Claim {
     period: PeriodId,
     number: u32,
-    expires: Timestamp,
+    note: ClaimNote,
 }
 
 /// What came of asking for the next number.
@@ -47,6 +58,26 @@ pub enum Turn {
 }
 
 impl Claim {
+    /// Claims a number that somebody else has given; `None` if it is taken.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn on(store: &Store, period: PeriodId, number: u32, owner: &str) -> Result<Option<Self>, StoreError> {
+        let note = ClaimNote { owner: owner.to_owned(), expires: Timestamp::now() + CLAIM_LASTS };
+        let created = store.create(Place::Claim(period, number), note.bytes()).await?;
+        Ok(created.then_some(Self { period, number, note }))
+    }
+
+    /// Holds the number for longer.
+    async fn renew(&mut self, store: &Store) -> Result<(), StoreError> {
+        let (period, number) = (self.period, self.number);
+        if self.note.expires <= Timestamp::now() {
+            return Err(StoreError::Busy { period, number });
+        }
+        self.note.expires = Timestamp::now() + CLAIM_LASTS;
+        store.write(Place::Claim(period, number), self.note.bytes()).await
+    }
+
     /// The edition's number.
     #[must_use]
     pub fn number(&self) -> u32 {
@@ -80,12 +111,7 @@ pub async fn next_turn(store: &Store, period: PeriodId, owner: &str, digest: Opt
             continue;
         }
         let number = published.max(claimed) + 1;
-        let expires = Timestamp::now() + CLAIM_LASTS;
-        let note = serde_json::to_vec(&ClaimNote { owner: owner.to_owned(), expires }).unwrap_or_default();
-        if !store.create(Place::Claim(period, number), note).await? {
-            continue;
-        }
-        let claim = Claim { period, number, expires };
+        let Some(claim) = Claim::on(store, period, number, owner).await? else { continue };
         // Somebody may have published between our look and our claim: look once more, now that nobody else can.
         let newest = store.newest(period).await?;
         if newest.as_ref().is_some_and(|manifest| manifest.edition >= number) {
@@ -103,7 +129,11 @@ fn same_data(newest: Option<Manifest>, digest: Option<&str>) -> Option<Manifest>
     newest.filter(|manifest| digest == Some(manifest.digest.as_str()))
 }
 
-async fn is_live(store: &Store, period: PeriodId, number: u32) -> Result<bool, StoreError> {
+/// Whether a run that claimed a number may be publishing still.
+///
+/// # Errors
+/// When the store fails.
+pub async fn is_live(store: &Store, period: PeriodId, number: u32) -> Result<bool, StoreError> {
     let Some(bytes) = store.read(Place::Claim(period, number)).await? else { return Ok(false) };
     // A note that is still being written counts as live; one that stays unreadable is passed by like a dead one, but
     // only by its age.
@@ -113,21 +143,37 @@ async fn is_live(store: &Store, period: PeriodId, number: u32) -> Result<bool, S
     }
 }
 
-/// Commits an edition: moves the files that `run` staged under their tables' names and as `workbook.xlsx`, then creates
-/// the manifest.
+/// Puts the files that `run` staged under their tables' names and as `workbook.xlsx` where the claimed edition's belong.
+/// Without a manifest they are nobody's yet.
+///
+/// # Errors
+/// When the store fails.
+pub async fn lay(store: &Store, run: &str, claim: &mut Claim) -> Result<(), StoreError> {
+    let (period, number) = (claim.period, claim.number);
+    let mut laying = std::pin::pin!(async {
+        for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
+            let file = format!("{}.parquet", table.name);
+            store.put(run, &file, Place::Table(period, number, table.name)).await?;
+        }
+        store.put(run, "workbook.xlsx", Place::PendingWorkbook(period, number)).await
+    });
+    loop {
+        match tokio::time::timeout(RENEW_EVERY, &mut laying).await {
+            Ok(laid) => return laid,
+            Err(_) => claim.renew(store).await?,
+        }
+    }
+}
+
+/// Commits an edition whose files are in their places: creates the manifest.
 ///
 /// # Errors
 /// When the store fails, or the claim ran out meanwhile. Nothing is visible then.
-pub async fn commit(store: &Store, run: &str, claim: Claim, manifest: &Manifest) -> Result<(), StoreError> {
+pub async fn commit(store: &Store, claim: Claim, manifest: &Manifest) -> Result<(), StoreError> {
     let (period, number) = (claim.period, claim.number);
-    for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
-        let file = format!("{}.parquet", table.name);
-        store.rename(Place::Staging(run, &file), Place::Table(period, number, table.name)).await?;
-    }
-    store.rename(Place::Staging(run, "workbook.xlsx"), Place::PendingWorkbook(period, number)).await?;
     let bytes = serde_json::to_vec_pretty(manifest)
         .map_err(|e| StoreError::Manifest { place: format!("{period}/{number}"), reason: e.to_string() })?;
-    if claim.expires <= Timestamp::now() || !store.create(Place::Manifest(period, number), bytes).await? {
+    if claim.note.expires <= Timestamp::now() || !store.create(Place::Manifest(period, number), bytes).await? {
         return Err(StoreError::Busy { period, number });
     }
     claim.release(store).await
@@ -154,23 +200,59 @@ pub async fn settle(store: &Store, run: &str, period: PeriodId) -> Result<Vec<St
             ));
         }
     }
-    let marker = newest.to_string().into_bytes();
-    if period.month().is_some() && store.read(Place::Shown(period)).await?.is_none_or(|shown| shown != marker) {
+    if period.month().is_some() && !is_shown(store, period, newest).await? {
         show_tables(store, run, period, newest).await?;
-        store.write(Place::Shown(period), marker).await?;
+        store.write(Place::Shown(period), marker(newest)).await?;
     }
+    show_dictionary(store, run).await?;
     Ok(warnings)
 }
 
-/// Puts the Parquet files of an edition where globs over `snapshots/` find them.
+/// What [`Place::Shown`] says: the edition, and in which version of the schema its tables are shown.
+fn marker(newest: u32) -> Vec<u8> {
+    format!("{newest} in schema version {SCHEMA_VERSION}").into_bytes()
+}
+
+/// Whether the files under `snapshots/` are those of a month's newest edition, in this version's schema.
+///
+/// # Errors
+/// When the store fails.
+pub async fn is_shown(store: &Store, period: PeriodId, newest: u32) -> Result<bool, StoreError> {
+    Ok(store.read(Place::Shown(period)).await?.is_some_and(|shown| shown == marker(newest)))
+}
+
+async fn show_dictionary(store: &Store, run: &str) -> Result<(), StoreError> {
+    let text = dictionary();
+    if store.read(Place::Dictionary).await?.is_none_or(|shown| shown != text) {
+        let staged = store.staging(run)?.join("data-dictionary.md");
+        fs::write(&staged, text).map_err(|e| StoreError::file(&staged, &e))?;
+        store.put(run, "data-dictionary.md", Place::Dictionary).await?;
+    }
+    Ok(())
+}
+
+/// Puts the Parquet files of an edition where globs over `snapshots/` find them. Those of an older schema version are
+/// written anew with the columns that have been added since, empty, so that all months have the same columns.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn show_tables(store: &Store, run: &str, period: PeriodId, number: u32) -> Result<(), StoreError> {
+    let older = store.manifest(period, number).await?.schema_version < SCHEMA_VERSION;
     for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
         let staged = format!("latest-{}.parquet", table.name);
         // Editions made before there were exceptions have no file of them.
         if store.size(Place::Table(period, number, table.name)).await?.is_none() && table.name == EXCEPTIONS.name {
+            continue;
+        }
+        if older {
+            let source = store.on_disk(Place::Table(period, number, table.name), run).await?;
+            let target = store.staging(run)?.join(&staged);
+            snapshot::migrate(table, &source, &target).map_err(|e| StoreError::Object {
+                place: source.display().to_string(),
+                reason: e.to_string(),
+                full: false,
+            })?;
+            store.put(run, &staged, Place::Latest(table.name, period)).await?;
             continue;
         }
         store
@@ -184,6 +266,15 @@ pub async fn show_tables(store: &Store, run: &str, period: PeriodId, number: u32
     Ok(())
 }
 
+/// What an edition's workbook is called; `None` if retention has taken the edition away meanwhile.
+async fn named(store: &Store, period: PeriodId, number: u32) -> Result<Option<WorkbookFile>, StoreError> {
+    match store.manifest(period, number).await {
+        Ok(manifest) => Ok(Some(manifest.workbook)),
+        Err(StoreError::NoEdition { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Gives one edition's workbook its name on the root, and the one that held the name its edition's name first.
 async fn name_workbook(
     store: &Store,
@@ -195,7 +286,7 @@ async fn name_workbook(
     let pending = Place::PendingWorkbook(period, number);
     let workbook = store.manifest(period, number).await?.workbook;
     for &newer in numbers.iter().filter(|&&n| n > number) {
-        if store.manifest(period, newer).await?.workbook.name == workbook.name {
+        if named(store, period, newer).await?.is_some_and(|newer| newer.name == workbook.name) {
             return store.rename(pending, Place::Workbook(&workbook.edition_name)).await;
         }
     }
@@ -204,7 +295,7 @@ async fn name_workbook(
         // It is the workbook of the newest edition before this one that has no other name yet, unless somebody has put
         // something else there.
         for &older in numbers.iter().rev().filter(|&&n| n < number) {
-            let holder = store.manifest(period, older).await?.workbook;
+            let Some(holder) = named(store, period, older).await? else { continue };
             let kept = Place::Workbook(&holder.edition_name);
             let waits = store.size(Place::PendingWorkbook(period, older)).await?.is_some();
             if holder.name != workbook.name || waits || store.size(kept).await?.is_some() {
@@ -236,7 +327,7 @@ pub async fn find_workbook(store: &Store, manifest: &Manifest) -> Result<Option<
     }
     for newer in store.numbers(period).await?.into_iter().filter(|&n| n > number) {
         let waits = store.size(Place::PendingWorkbook(period, newer)).await?.is_some();
-        if !waits && store.manifest(period, newer).await?.workbook.name == manifest.workbook.name {
+        if !waits && named(store, period, newer).await?.is_some_and(|newer| newer.name == manifest.workbook.name) {
             return Ok(None);
         }
     }

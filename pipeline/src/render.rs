@@ -8,7 +8,7 @@ use std::{
 use crate::{
     columns::{EXCEPTIONS, TICKETS, Table},
     error::Error,
-    hashed::HashedFile,
+    hashed::{self, HashedFile},
     manifest::{Manifest, TableFile},
     publish::settle,
     snapshot::{self, SnapshotError},
@@ -16,16 +16,22 @@ use crate::{
     workbook::{self, Exceptions, Facts, Layout, WorkbookError},
 };
 
-/// Writes an edition's workbook to a file. The build that made the edition gives the same bytes again. Gives the file's
+/// Writes an edition's workbook to a file; of a bucket the tables are fetched into the run's folder. The build that made the edition gives the same bytes again. Gives the file's
 /// size and SHA-256.
 ///
 /// # Errors
 /// When the snapshot isn't the one that the manifest names, or can't be read, or the file can't be written.
-pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usize) -> Result<(u64, String), Error> {
-    let path = intact(store, manifest, &TICKETS, manifest.tables.get(TICKETS.name)).await?;
+pub async fn render(
+    store: &Store,
+    run: &str,
+    manifest: &Manifest,
+    file: File,
+    threads: usize,
+) -> Result<(u64, String), Error> {
+    let path = intact(store, run, manifest, &TICKETS, manifest.tables.get(TICKETS.name)).await?;
     let (_, batches) = snapshot::read(&TICKETS, open(&path)?)?;
     let exceptions = match &manifest.exceptions {
-        Some(file) => exceptions(intact(store, manifest, &EXCEPTIONS, Some(file)).await?)?,
+        Some(file) => exceptions(intact(store, run, manifest, &EXCEPTIONS, Some(file)).await?)?,
         None => Exceptions::none(),
     };
     let mut damage: Option<SnapshotError> = None;
@@ -48,14 +54,21 @@ pub async fn render(store: &Store, manifest: &Manifest, file: File, threads: usi
 }
 
 /// The path of one of an edition's files, once it is seen to be the one that the manifest names.
-async fn intact(store: &Store, manifest: &Manifest, table: &Table, file: Option<&TableFile>) -> Result<PathBuf, Error> {
+async fn intact(
+    store: &Store,
+    run: &str,
+    manifest: &Manifest,
+    table: &Table,
+    file: Option<&TableFile>,
+) -> Result<PathBuf, Error> {
     let place = Place::Table(manifest.period, manifest.edition, table.name);
     let expected = file.map(|file| file.sha256.clone()).unwrap_or_default();
-    let found = store.sha256(place).await?;
+    let path = store.on_disk(place, run).await?;
+    let found = hashed::of_file(&path).map_err(|e| StoreError::file(&path, &e))?;
     if found != expected {
         return Err(StoreError::Damaged { place: place.path().to_string(), found, expected }.into());
     }
-    Ok(store.file(place))
+    Ok(path)
 }
 
 fn open(path: &Path) -> Result<File, StoreError> {
@@ -79,10 +92,9 @@ pub fn exceptions(path: PathBuf) -> Result<Exceptions, WorkbookError> {
 /// # Errors
 /// When it can't be made, or this version of the program makes other bytes than the manifest names.
 pub async fn restore_workbook(store: &Store, run: &str, manifest: &Manifest, threads: usize) -> Result<String, Error> {
-    let staged = Place::Staging(run, "restored.xlsx");
     let path = store.staging(run)?.join("restored.xlsx");
     let file = File::create(&path).map_err(|e| StoreError::file(&path, &e))?;
-    let (_, sha256) = render(store, manifest, file, threads).await?;
+    let (_, sha256) = render(store, run, manifest, file, threads).await?;
     let name = &manifest.workbook.name;
     if sha256 != manifest.workbook.sha256 {
         let program = &manifest.program;
@@ -91,7 +103,7 @@ pub async fn restore_workbook(store: &Store, run: &str, manifest: &Manifest, thr
              or make a new edition with --force"
         )));
     }
-    store.rename(staged, Place::PendingWorkbook(manifest.period, manifest.edition)).await?;
+    store.put(run, "restored.xlsx", Place::PendingWorkbook(manifest.period, manifest.edition)).await?;
     settle(store, run, manifest.period).await?;
     Ok(format!("`{name}` was missing and has been made again from its snapshot"))
 }

@@ -24,7 +24,7 @@ use crate::{
     output::Output,
     period::{PeriodId, ReportPeriod, ReportTimeZone},
     progress::{Event, Reporter},
-    publish::{self, Turn},
+    publish::{self, Claim, Turn},
     pull::{Pull, Pulled, WAITING_BATCHES, create, join},
     record::{RunOutcome, RunRecord},
     render::{self, restore_workbook},
@@ -36,6 +36,9 @@ use crate::{
 
 /// Bytes that a ticket takes in a workbook and a snapshot together, where no earlier edition tells.
 const TYPICAL_TICKET_BYTES: u64 = 450;
+
+/// With room for fewer more reports than these it is time to say so.
+const FEW_MORE: u64 = 3;
 
 /// The program's name and version, with the revision it was built from where the build says it.
 #[must_use]
@@ -163,7 +166,7 @@ impl Run<'_> {
         });
         let output = request.output.as_deref().map(Output::prepare).transpose()?;
         let staging = self.store.staging(self.id)?;
-        let _half_made = HalfMade::new(staging.clone());
+        let _half_made = HalfMade::new(self.store.half_made(self.id));
 
         let bounds = request.period.bounds(&request.zone)?;
         let name = format!("ticketing-report-{}", self.id);
@@ -234,7 +237,7 @@ impl Run<'_> {
             let mut compared = self.compare(newest.as_ref(), &digest, &pulled, &staging);
             // The newest edition's workbook is about to give its name away: see that it is there to be kept.
             let mended = newest.as_ref().map_or(Ok(None), |newest| self.mend(newest))?;
-            let (claim, previous) = match self.turn(period, &digest)? {
+            let (mut claim, previous) = match self.turn(period, &digest)? {
                 Turn::Unchanged(newest) => return self.show(*newest, output, true, mended),
                 Turn::Ours(claim, previous) => (claim, previous),
             };
@@ -242,7 +245,7 @@ impl Run<'_> {
                 compared = self.compare(previous.as_deref(), &digest, &pulled, &staging);
             }
             // Whatever ends this run before it publishes gives the number back.
-            let _claimed = HalfMade::new(self.store.file(Place::Claim(period, claim.number())));
+            let _claimed = HalfMade::claim(self.store, period, claim.number());
             let changes = compared.unwrap_or_else(|unreadable| {
                 warnings.push(unreadable);
                 None
@@ -268,7 +271,18 @@ impl Run<'_> {
             edition.run.cpu_seconds = cpu_seconds();
             let seconds = self.began.elapsed().as_secs_f64();
             self.reporter.tell(&Event::Finished { stage: "workbook", rows, bytes: Some(size), seconds });
-            interrupt::wholly(|| self.runtime.block_on(publish::commit(self.store, self.id, claim, &edition)))?;
+            // On a folder it is as fast as the commit. A bucket may take minutes: a signal doesn't wait for that.
+            let bucket = self.store.is_bucket();
+            let lay = |claim: &mut Claim| self.runtime.block_on(publish::lay(self.store, self.id, claim));
+            if bucket {
+                lay(&mut claim)?;
+            }
+            interrupt::wholly(|| {
+                if !bucket {
+                    lay(&mut claim)?;
+                }
+                self.runtime.block_on(publish::commit(self.store, claim, &edition))
+            })?;
             self.show(edition, output, false, mended)
         })
     }
@@ -286,6 +300,20 @@ impl Run<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Warns before the store is full: there are people who can do something about it.
+    fn filling(&self, manifest: &Manifest) -> Option<String> {
+        let free = self.store.room().filter(|_| !self.store.is_bucket())?;
+        let size = manifest.files().map(|(_, file)| file.size).sum::<u64>() + manifest.workbook.size;
+        let more = free / size.max(1);
+        (more < FEW_MORE).then(|| {
+            format!(
+                "the store has {} MiB left, enough for {more} more reports of this size: make it larger, or see what \
+                 `ticketing-report prune` would remove",
+                free / 1_048_576
+            )
+        })
     }
 
     /// Whether what was pulled can be trusted. A control that fails is told, and with `strict` ends the run.
@@ -328,7 +356,8 @@ impl Run<'_> {
             let file = File::open(&path).map_err(|e| StoreError::file(&path, &e).to_string())?;
             snapshot::read(&TICKETS, file).map(|(_, batches)| batches).map_err(|e| e.to_string())
         };
-        let old = tickets(self.store.file(Place::Table(earlier.period, earlier.edition, TICKETS.name)));
+        let old = Place::Table(earlier.period, earlier.edition, TICKETS.name);
+        let old = self.runtime.block_on(self.store.on_disk(old, self.id)).map_err(|e| e.to_string()).and_then(tickets);
         let new = tickets(staging.join(format!("{}.parquet", TICKETS.name)));
         let compared = old.and_then(|old| changes::compare(earlier.edition, old, new?).map_err(|e| e.to_string()));
         compared
@@ -337,13 +366,14 @@ impl Run<'_> {
     }
 
     fn provenance(&self, cut: &dyn Cut) -> Provenance {
-        vec![
-            ("source", self.database.to_string()),
-            ("period", self.request.period.to_string()),
-            ("time_zone", self.request.zone.name().to_owned()),
-            ("cut", cut.cut().at.to_string()),
-            ("program", program()),
-        ]
+        let values = [
+            self.database.to_string(),
+            self.request.period.to_string(),
+            self.request.zone.name().to_owned(),
+            cut.cut().at.to_string(),
+            program(),
+        ];
+        snapshot::PROVENANCE.into_iter().zip(values).collect()
     }
 
     fn manifest(
@@ -417,15 +447,19 @@ impl Run<'_> {
         let mut warnings = self.runtime.block_on(publish::settle(self.store, self.id, manifest.period))?;
         warnings.extend(mended);
         warnings.extend(self.mend(&manifest)?);
+        warnings.extend(self.filling(&manifest));
         let found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
         for warning in &warnings {
             self.reporter.tell(&Event::Warning { message: warning });
         }
         let name = found.unwrap_or_else(|| manifest.workbook.name.clone());
-        let in_store = self.store.file(Place::Workbook(&name));
+        let in_store = Place::Workbook(&name);
         let workbook = match output {
-            Some(output) => output.copy_from(&in_store)?,
-            None => in_store,
+            Some(output) => {
+                let finished = self.runtime.block_on(self.store.on_disk(in_store, self.id))?;
+                output.copy_from(&finished)?.display().to_string()
+            }
+            None => self.store.show(in_store),
         };
         self.reporter.tell(&Event::Done {
             outcome: if unchanged { "unchanged" } else { "published" },
@@ -434,7 +468,7 @@ impl Run<'_> {
             rows: manifest.rows,
             report: name,
         });
-        Ok(Outcome { manifest, unchanged, workbook: workbook.display().to_string(), warnings })
+        Ok(Outcome { manifest, unchanged, workbook, warnings })
     }
 }
 

@@ -3,15 +3,20 @@
 use std::{
     collections::HashMap,
     fs::File,
+    path::Path,
     sync::{Arc, atomic::AtomicU64},
 };
 
 use arrow::{
+    array::new_null_array,
     datatypes::{DataType, Field, Schema, TimeUnit},
     record_batch::RecordBatch,
 };
 use parquet::{
-    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    arrow::{
+        ArrowWriter,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    },
     basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
     file::{
@@ -92,7 +97,10 @@ pub fn schema(table: &Table) -> Schema {
     Schema::new(fields)
 }
 
-/// Where the rows of a file come from, for the file's own metadata.
+/// What [`Provenance`] says.
+pub const PROVENANCE: [&str; 5] = ["source", "period", "time_zone", "cut", "program"];
+
+/// Where the rows of a file come from, for the file's own metadata: a value for each of [`PROVENANCE`].
 pub type Provenance = Vec<(&'static str, String)>;
 
 /// Writes a table's file while keeping its digest and control totals.
@@ -194,7 +202,31 @@ fn properties(table: &Table, provenance: &Provenance) -> WriterProperties {
     properties.build()
 }
 
-/// Opens a table's file and gives its number of rows and its batches.
+/// Writes a file of an older schema version anew with the columns that have been added since, empty.
+///
+/// # Errors
+/// When the file is damaged, of a newer schema, or the new one can't be written.
+pub fn migrate(table: &'static Table, from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    let written = |e: std::io::Error| SnapshotError::Write { table: table.name, reason: e.to_string() };
+    let file = File::open(from).map_err(|e| SnapshotError::Damaged { table: table.name, reason: e.to_string() })?;
+    let (provenance, batches) = (provenance(&file), read(table, file)?.1);
+    let mut writer = TableWriter::new(table, File::create(to).map_err(written)?, &provenance)?;
+    for batch in batches {
+        writer.write(&batch?)?;
+    }
+    writer.finish().map(drop)
+}
+
+/// Where a file's rows come from, as it says itself.
+fn provenance(file: &File) -> Provenance {
+    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new()).ok();
+    let all = metadata.as_ref().and_then(|found| found.metadata().file_metadata().key_value_metadata());
+    let value = |key| all?.iter().find(|kv| kv.key == key)?.value.clone();
+    PROVENANCE.into_iter().filter_map(|key| Some((key, value(key)?))).collect()
+}
+
+/// Opens a table's file and gives its number of rows and its batches. A file of an older schema version lacks columns:
+/// they are empty.
 ///
 /// # Errors
 /// When the file is damaged or of another schema.
@@ -206,23 +238,27 @@ pub fn read(
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| damaged(e.to_string()))?;
     let expected = Arc::new(schema(table));
     let found = builder.schema();
-    let same = found.fields().len() == expected.fields().len()
-        && found
-            .fields()
-            .iter()
-            .zip(expected.fields())
-            .all(|(found, expected)| found.name() == expected.name() && found.data_type() == expected.data_type());
     let metadata = builder.metadata().file_metadata();
-    if !same {
-        let version = metadata.key_value_metadata().and_then(|all| all.iter().find(|kv| kv.key == "schema_version"));
-        let version = version.and_then(|kv| kv.value.clone()).unwrap_or_else(|| "unknown".to_owned());
+    let version = metadata.key_value_metadata().and_then(|all| all.iter().find(|kv| kv.key == "schema_version"));
+    let version = version.and_then(|kv| kv.value.clone()).unwrap_or_else(|| "unknown".to_owned());
+    // A version only adds columns after those that were there: in files of an older one the last are missing.
+    let as_expected = |(found, expected): (&Arc<Field>, &Arc<Field>)| {
+        found.name() == expected.name() && found.data_type() == expected.data_type()
+    };
+    let older = version.parse().is_ok_and(|version: u32| version < SCHEMA_VERSION);
+    let missing = expected.fields().len().checked_sub(found.fields().len());
+    let same = found.fields().iter().zip(expected.fields()).all(as_expected);
+    if !same || missing.is_none_or(|missing| missing > 0 && !older) {
         return Err(SnapshotError::Schema { table: table.name, version });
     }
     let rows = metadata.num_rows().unsigned_abs();
     let batches = builder.with_batch_size(READ_ROWS).build().map_err(|e| damaged(e.to_string()))?;
     let batches = batches.map(move |batch| {
         let batch = batch.map_err(|e| damaged(e.to_string()))?;
-        RecordBatch::try_new(Arc::clone(&expected), batch.columns().to_vec()).map_err(|e| damaged(e.to_string()))
+        let mut columns = batch.columns().to_vec();
+        let added = expected.fields().iter().skip(columns.len());
+        columns.extend(added.map(|field| new_null_array(field.data_type(), batch.num_rows())));
+        RecordBatch::try_new(Arc::clone(&expected), columns).map_err(|e| damaged(e.to_string()))
     });
     Ok((rows, batches))
 }

@@ -162,10 +162,13 @@ pub async fn download(
         }
         number => number.parse().map_err(|_| ApiError::bad("the edition is a number, or `latest`"))?,
     };
-    let manifest = app.store.manifest(period, number).await.map_err(|error| match error {
-        StoreError::NoEdition { wanted } => no_edition(wanted),
-        error => error.into(),
-    })?;
+    let manifest = match app.store.manifest(period, number).await {
+        // Retention has taken it out of the lists; who was reading it may go on until its files are removed.
+        Err(StoreError::NoEdition { wanted }) => {
+            app.store.retired(period, number).await?.ok_or_else(|| no_edition(wanted))?.manifest
+        }
+        found => found?,
+    };
     let named = manifest.files().find(|(name, _)| *name == table).map(|(_, named)| named.clone());
     let named = named.ok_or_else(|| ApiError::not_found(format!("edition {number} of {period} has no {file}")))?;
     let object = app.store.opened(Place::Table(period, number, table)).await?;

@@ -30,5 +30,6 @@ mod render;
 mod rows;
 mod server;
 mod signals;
+mod stores;
 mod summary;
 mod workbook;

@@ -4,6 +4,7 @@
 //! Whatever can't be had fails the test with what to do about it; nothing is ever skipped.
 #![expect(clippy::unwrap_used, reason = "a harness whose every failure must end the test where it happens")]
 
+pub mod bucket;
 pub mod cells;
 pub mod database;
 pub mod guard;

@@ -16,6 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    bucket::Bucket,
     database::Database,
     store_folder::StoreFolder,
     waiting::{self, SOON},
@@ -77,6 +78,13 @@ impl Setup {
     #[must_use]
     pub fn database(mut self, database: &Database) -> Self {
         self.0.env("DATABASE_URL", database.url());
+        self
+    }
+
+    /// Over a bucket instead.
+    #[must_use]
+    pub fn bucket(mut self, bucket: &Bucket) -> Self {
+        self.0.env("REPORT_STORE", bucket.address()).envs(bucket.environment());
         self
     }
 
@@ -154,12 +162,7 @@ impl Server {
     /// A request that isn't sent yet.
     #[must_use]
     pub fn request(&self, method: &str, path: &str) -> Request {
-        Request {
-            address: self.address.clone(),
-            head: format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n"),
-            has_host: false,
-            body: None,
-        }
+        Request::new(&self.address, method, path)
     }
 
     /// Asks for a path.
@@ -207,6 +210,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// One to an address and port.
+    #[must_use]
+    pub fn new(address: &str, method: &str, path: &str) -> Self {
+        let head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        Self { address: address.to_owned(), head, has_host: false, body: None }
+    }
+
     /// With a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

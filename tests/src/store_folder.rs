@@ -7,10 +7,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use pipeline::{columns::TABLES, manifest::Manifest};
+use pipeline::{columns::TABLES, dictionary::dictionary, manifest::Manifest};
 use sha2::{Digest, Sha256};
 
 use crate::cells::{TableRows, read_parquet};
+
+/// The name of the data dictionary on the root.
+const DICTIONARY: &str = "data-dictionary.md";
 
 /// A store's folder.
 #[derive(Debug, Clone)]
@@ -71,10 +74,11 @@ impl StoreFolder {
         paths.map(file).collect()
     }
 
-    /// The names of the workbooks on the root, sorted.
+    /// The names of the files on the root, sorted: workbooks, and once there is an edition the data dictionary, which is
+    /// left out here.
     #[must_use]
     pub fn workbooks(&self) -> Vec<String> {
-        self.paths().into_iter().filter(|path| !path.contains('/')).collect()
+        self.paths().into_iter().filter(|path| !path.contains('/') && path != DICTIONARY).collect()
     }
 
     /// All manifests, by period and number.
@@ -185,7 +189,9 @@ impl StoreFolder {
         }
         for path in self.paths() {
             let hash = || sha256(&self.file(&path)).unwrap();
-            if !path.contains('/') {
+            if path == DICTIONARY {
+                assert_eq!(fs::read_to_string(self.file(&path)).unwrap(), dictionary());
+            } else if !path.contains('/') {
                 assert!(path.ends_with(".xlsx") && workbooks.contains(&hash()), "{path} is no edition's workbook");
             } else if let Some(below) = path.strip_prefix("snapshots/") {
                 let parts: Vec<&str> = below.split(['/', '=']).collect();

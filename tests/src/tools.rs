@@ -42,8 +42,20 @@ pub fn python(script: &str, arguments: &[&Path]) -> String {
 /// When it fails; the message is what the script says.
 #[track_caller]
 pub fn python_of(packages: &str, script: &str, arguments: &[&Path]) -> String {
+    run(python_command(packages, script).args(arguments))
+}
+
+/// One of these scripts, not started yet.
+///
+/// # Panics
+/// When its packages aren't there.
+#[must_use]
+#[track_caller]
+pub fn python_command(packages: &str, script: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script);
-    run(Command::new(prepared(&format!("{packages}/bin/python"))).arg(script).args(arguments))
+    let mut command = Command::new(prepared(&format!("{packages}/bin/python")));
+    command.arg(script);
+    command
 }
 
 /// Validates a workbook against the schemas and rules of the Open XML SDK.

@@ -21,7 +21,15 @@ const LITTLE_ROOM: u64 = 1024;
 
 pub(super) fn look(store: &Store, repair: bool) -> Vec<Finding> {
     let run = format!("check-{}", std::process::id());
-    let mut findings = vec![Finding::of("store", writable(store, &run))];
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return vec![Finding::failed("store", error.to_string(), 1)],
+    };
+    let mut findings = vec![if store.is_bucket() {
+        Finding::of("store", runtime.block_on(conditional(store, &run)))
+    } else {
+        Finding::of("store", writable(store, &run))
+    }];
     findings.push(match store.room().map(|bytes| bytes / 1_048_576) {
         Some(free) if free < LITTLE_ROOM => Finding::warning(
             "room",
@@ -30,13 +38,6 @@ pub(super) fn look(store: &Store, repair: bool) -> Vec<Finding> {
         Some(free) => Finding::ok("room", format!("{free} MiB are left")),
         None => Finding::warning("room", "the file system doesn't tell how much room is left"),
     });
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            findings.push(Finding::failed("editions", error.to_string(), 1));
-            return findings;
-        }
-    };
     match runtime.block_on(editions(store, &run, repair)) {
         Ok(editions) => findings.extend(editions),
         Err(error) => findings.push(Finding::failed("editions", error.to_string(), error.exit_code())),
@@ -46,7 +47,7 @@ pub(super) fn look(store: &Store, repair: bool) -> Vec<Finding> {
 
 fn writable(store: &Store, run: &str) -> Result<String, StoreError> {
     let staging = store.staging(run)?;
-    let _half_made = HalfMade::new(staging.clone());
+    let _half_made = HalfMade::new(store.half_made(run));
     let (from, to) = (staging.join("rename-from"), staging.join("rename-to"));
     fs::write(&from, b"x").map_err(|e| StoreError::file(&from, &e))?;
     fs::write(&to, b"y").and_then(|()| fs::rename(&from, &to)).map_err(|e| StoreError::file(&to, &e))?;
@@ -58,10 +59,25 @@ fn writable(store: &Store, run: &str) -> Result<String, StoreError> {
     Ok(format!("{} can be written and renamed in; {links}", store.address()))
 }
 
+/// Two runs of a period at once are kept apart by the bucket's refusing to create what is there already.
+async fn conditional(store: &Store, run: &str) -> Result<String, Error> {
+    let probe = Place::Staging(run, "probe");
+    let created = (store.create(probe, b"x".to_vec()).await?, store.create(probe, b"y".to_vec()).await?);
+    store.remove(probe).await?;
+    match created {
+        (true, false) => Ok(format!("{} can be written, and creates nothing twice", store.address())),
+        _ => Err(Error::System(format!(
+            "{} doesn't refuse to create an object that is there already (If-None-Match), so two runs at once could \
+             publish the same edition: use a store that does",
+            store.address()
+        ))),
+    }
+}
+
 async fn editions(store: &Store, run: &str, repair: bool) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     let mut editions = 0;
-    let _half_made = HalfMade::new(store.staging(run)?);
+    let _half_made = HalfMade::new(store.half_made(run));
     for period in store.periods().await? {
         let Some(newest) = store.newest(period).await? else { continue };
         editions += store.numbers(period).await?.len();
@@ -78,28 +94,28 @@ async fn editions(store: &Store, run: &str, repair: bool) -> Result<Vec<Finding>
                 findings.push(Finding::failed(&subject, detail, 65));
             }
         }
-        let marker = store.read(Place::Shown(period)).await?;
-        let shown = period.month().is_none() || marker.is_some_and(|m| m == newest.edition.to_string().as_bytes());
-        let named = publish::find_workbook(store, &newest).await?;
+        let shown = period.month().is_none() || publish::is_shown(store, period, newest.edition).await?;
+        let dropped = store.size(Place::Dropped(period, newest.edition)).await?.is_some();
+        let named = dropped || publish::find_workbook(store, &newest).await?.is_some();
         let pending = store.size(Place::PendingWorkbook(period, newest.edition)).await?.is_some();
         if repair {
             publish::settle(store, run, period).await?;
             if period.month().is_some() {
                 publish::show_tables(store, run, period, newest.edition).await?;
             }
-            if named.is_none() {
+            if !named {
                 let mended = restore_workbook(store, run, &newest, 1).await;
                 findings.push(Finding::of(&subject, mended));
             } else if !shown || pending {
                 findings.push(Finding::ok(&subject, "its names have been finished"));
             }
-        } else if !shown || pending || named.is_none() {
+        } else if !shown || pending || !named {
             let detail =
                 "its workbook or its files under snapshots/ aren't in place: run `ticketing-report check --repair`";
             findings.push(Finding::warning(&subject, detail));
         }
     }
-    if repair {
+    if repair && !store.is_bucket() {
         findings.extend(remove_abandoned(store)?);
     }
     findings.insert(0, Finding::ok("editions", format!("{editions} published")));

@@ -13,7 +13,9 @@ use crate::period::{PeriodError, PeriodId};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address is none that this program knows.
-    #[error("the store `{0}` can't be used: give a folder's path or a file:// address")]
+    #[error(
+        "the store `{0}` can't be used: give a folder's path or an address, file://, s3://bucket/folder, gs://bucket/folder or az://container/folder"
+    )]
     Address(String),
     /// The folder can't be made or opened.
     #[error("the store's folder `{path}` can't be used: {reason}; choose another with --store or mend its permissions")]
@@ -22,6 +24,36 @@ pub enum StoreError {
         path: PathBuf,
         /// The system's reason.
         reason: io::Error,
+    },
+    /// The bucket can't be used as it is configured.
+    #[error(
+        "the store `{address}` can't be used: {reason}; set the variables that its cloud's own tools read (AWS_…, GOOGLE_… or AZURE_…), or give this workload an identity that may"
+    )]
+    Bucket {
+        /// Its address.
+        address: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The bucket doesn't let us.
+    #[error(
+        "the store refuses access to `{place}`: {reason}; see that its credentials are valid and may read, write, list and delete there"
+    )]
+    Refused {
+        /// The object's path.
+        place: String,
+        /// The cloud's reason.
+        reason: String,
+    },
+    /// The bucket can't be reached.
+    #[error(
+        "the store didn't answer at `{place}`: {reason}; see that the network lets this machine through, and try again"
+    )]
+    Unreachable {
+        /// The object's path.
+        place: String,
+        /// The reason.
+        reason: String,
     },
     /// Reading or writing an object failed.
     #[error("the store failed at `{place}`: {reason}")]
@@ -84,15 +116,15 @@ pub enum StoreError {
 
 impl StoreError {
     pub(super) fn object(place: &Path, error: &object_store::Error) -> Self {
-        let mut cause: Option<&dyn std::error::Error> = Some(error);
-        let mut reason = error.to_string();
-        let mut full = false;
-        while let Some(current) = cause {
-            reason = current.to_string();
-            full |= current.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::StorageFull);
-            cause = current.source();
+        let (reason, full) = innermost(error);
+        let place = place.to_string();
+        match error {
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                Self::Refused { place, reason }
+            }
+            object_store::Error::Generic { store, .. } if *store != LOCAL => Self::Unreachable { place, reason },
+            _ => Self::Object { place, reason, full },
         }
-        Self::Object { place: place.to_string(), reason, full }
     }
 
     /// An input or output error of a file beside the store's objects.
@@ -104,4 +136,20 @@ impl StoreError {
             full: error.kind() == io::ErrorKind::StorageFull,
         }
     }
+}
+
+/// What object_store calls its store of folders.
+const LOCAL: &str = "LocalFileSystem";
+
+/// The reason at the bottom of an error, and whether it is that there is no room left.
+pub(super) fn innermost(error: &object_store::Error) -> (String, bool) {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut reason = error.to_string();
+    let mut full = false;
+    while let Some(current) = cause {
+        reason = current.to_string();
+        full |= current.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        cause = current.source();
+    }
+    (reason, full)
 }

@@ -1,42 +1,62 @@
-//! The store: one folder (later a bucket) with every file of every edition, reached through object_store.
+//! The store: one folder or bucket with every file of every edition, reached through object_store.
 //!
-//! [`Place`] owns the path of each object. Writers stage beside what people browse and rename into place, so a reader
-//! never sees half a file.
+//! [`Place`] owns the path of each object. On a folder writers stage beside what people browse and rename into place;
+//! in a bucket they stage on this machine and upload, and an object appears there when it is whole. So a reader never
+//! sees half a file.
 
+mod bucket;
 mod error;
 mod place;
 mod serve;
+mod transfer;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem, path::Path};
-use sha2::{Digest, Sha256};
 
 pub use self::{
     error::StoreError,
     place::Place,
     serve::{FoundFile, Opened},
 };
-use crate::{hashed::hex, manifest::Manifest, period::PeriodId};
+use crate::{
+    manifest::{Manifest, Retired},
+    period::PeriodId,
+};
+
+/// How long giving a claim back may take when a run is ended by a signal.
+const REMOVE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
+    /// The store's folder; beside a bucket a folder of our own for half-made files.
     root: PathBuf,
+    bucket: Option<Arc<Bucket>>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    address: String,
+    /// Removed when the last user of this store goes.
+    _scratch: tempfile::TempDir,
 }
 
 impl Store {
-    /// Opens a store at a folder's path or a `file://` address; makes the folder where it is missing.
+    /// Opens a store: a folder's path or `file://` address, which is made where it is missing, or a bucket's address.
     ///
     /// # Errors
-    /// When the address is of another kind, or the folder can't be made or reached.
+    /// When the address is of another kind, the folder can't be made or reached, or the bucket's settings can't be
+    /// used. Whether the bucket answers is seen when it is read.
     pub fn open(address: &str) -> Result<Self, StoreError> {
         let root = match address.split_once("://") {
             None => PathBuf::from(address),
@@ -44,7 +64,7 @@ impl Store {
                 .ok()
                 .and_then(|url| url.to_file_path().ok())
                 .ok_or_else(|| StoreError::Address(address.to_owned()))?,
-            Some(_) => return Err(StoreError::Address(address.to_owned())),
+            Some(_) => return Self::open_bucket(address),
         };
         if root.as_os_str().is_empty() {
             return Err(StoreError::Address(address.to_owned()));
@@ -55,29 +75,52 @@ impl Store {
         let objects = LocalFileSystem::new_with_prefix(&root)
             .map_err(|e| StoreError::object(&Path::default(), &e))?
             .with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), root })
+        Ok(Self { objects: Arc::new(objects), root, bucket: None })
     }
 
-    /// Where people find an object: its path in the file system.
+    fn open_bucket(address: &str) -> Result<Self, StoreError> {
+        let address = address.trim_end_matches('/');
+        let objects = bucket::open(address)?;
+        // Nobody else on this machine may read what is in it.
+        let scratch = tempfile::Builder::new()
+            .prefix("ticketing-report-")
+            .tempdir()
+            .map_err(|reason| StoreError::Folder { path: std::env::temp_dir(), reason })?;
+        let root = scratch.path().to_owned();
+        let bucket = Bucket { address: address.to_owned(), _scratch: scratch };
+        Ok(Self { objects, root, bucket: Some(Arc::new(bucket)) })
+    }
+
+    /// Whether it is a bucket.
+    #[must_use]
+    pub fn is_bucket(&self) -> bool {
+        self.bucket.is_some()
+    }
+
+    /// Where people find an object: its path in the file system, or its address in the bucket.
     #[must_use]
     pub fn show(&self, place: Place<'_>) -> String {
-        self.file(place).display().to_string()
+        match &self.bucket {
+            Some(bucket) => format!("{}/{}", bucket.address, place.path()),
+            None => self.file(place).display().to_string(),
+        }
     }
 
     /// The store's address.
     #[must_use]
     pub fn address(&self) -> String {
-        self.root.display().to_string()
+        self.bucket.as_ref().map_or_else(|| self.root.display().to_string(), |bucket| bucket.address.clone())
     }
 
-    /// An object as a file that programs without object_store can read.
+    /// An object as a file that programs without object_store can read: on a folder the object itself, beside a bucket a
+    /// file on this machine that only we know.
     #[must_use]
     pub fn file(&self, place: Place<'_>) -> PathBuf {
         place.path().parts().fold(self.root.clone(), |path, part| path.join(part.as_ref()))
     }
 
-    /// Makes the folder for a run's half-made files, on the store's own file system, so that renaming them into place
-    /// is one step.
+    /// Makes the folder for a run's half-made files: on the store's own file system, so that renaming them into place is
+    /// one step, or beside a bucket on this machine.
     ///
     /// # Errors
     /// When it can't be made.
@@ -87,7 +130,13 @@ impl Store {
         Ok(folder)
     }
 
-    /// Bytes left on the store's file system, where it tells.
+    /// What must be removed when a run ends, however it ends: its half-made files.
+    #[must_use]
+    pub fn half_made(&self, run: &str) -> PathBuf {
+        if self.is_bucket() { self.root.clone() } else { self.root.join("state").join("staging").join(run) }
+    }
+
+    /// Bytes left on the file system of half-made files, which on a folder is the store's own, where it tells.
     #[must_use]
     pub fn room(&self) -> Option<u64> {
         fs4::available_space(&self.root).ok()
@@ -166,6 +215,9 @@ impl Store {
         match self.objects.put_opts(&path, PutPayload::from(bytes.clone()), PutMode::Create.into()).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+            // Two at once: the other one has it, or will have.
+            Err(object_store::Error::Precondition { .. }) => Ok(false),
+            Err(error) if self.is_bucket() => Err(StoreError::object(&path, &error)),
             Err(_) => {
                 let file = self.file(place);
                 match fs::OpenOptions::new().write(true).create_new(true).open(&file) {
@@ -184,7 +236,8 @@ impl Store {
         }
     }
 
-    /// Moves an object over what may be at the other place, in one step.
+    /// Moves an object over what may be at the other place. On a folder in one step; in a bucket it is at both places for
+    /// a moment.
     ///
     /// # Errors
     /// When the store fails, or somebody holds the other place open on a system that forbids replacing it then.
@@ -193,20 +246,23 @@ impl Store {
         self.objects.rename(&from.path(), &to).await.map_err(|e| StoreError::object(&to, &e))
     }
 
-    /// Makes a second name for an immutable object, through `staging` so that nothing half-made is ever at `to`.
+    /// All objects below a folder, by their paths.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn duplicate(&self, from: Place<'_>, staging: Place<'_>, to: Place<'_>) -> Result<(), StoreError> {
-        let staged = staging.path();
-        if self.objects.copy(&from.path(), &staged).await.is_err() {
-            // No hard links here: copy the bytes.
-            let (source, target) = (self.file(from), self.file(staging));
-            target.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| StoreError::file(&target, &e))?;
-            fs::copy(&source, &target).map_err(|e| StoreError::file(&target, &e))?;
-            fs::File::open(&target).and_then(|f| f.sync_all()).map_err(|e| StoreError::file(&target, &e))?;
+    pub async fn objects(&self, folder: &str) -> Result<BTreeMap<String, FoundFile>, StoreError> {
+        let folder = Path::from(folder);
+        let found = self.objects.list(Some(&folder));
+        let found = found.map_ok(|meta| (meta.location.to_string(), FoundFile::of(&meta)));
+        found.try_collect().await.map_err(|e| StoreError::object(&folder, &e))
+    }
+
+    /// Removes an edition's folder once it is empty. A bucket has no folders.
+    pub fn remove_empty(&self, period: PeriodId, number: u32) {
+        if !self.is_bucket() {
+            // One that isn't empty stays, and there may be none.
+            let _ = fs::remove_dir(self.root.join("editions").join(period.to_string()).join(number.to_string()));
         }
-        self.rename(staging, to).await
     }
 
     /// Removes an object; one that isn't there is removed already.
@@ -221,19 +277,17 @@ impl Store {
         }
     }
 
-    /// SHA-256 of an object in hexadecimal, read in pieces.
-    ///
-    /// # Errors
-    /// When the store fails or there is no such object.
-    pub async fn sha256(&self, place: Place<'_>) -> Result<String, StoreError> {
-        let path = place.path();
-        let failed = |error: &object_store::Error| StoreError::object(&path, error);
-        let mut bytes = self.objects.get(&path).await.map_err(|e| failed(&e))?.into_stream();
-        let mut hash = Sha256::new();
-        while let Some(piece) = bytes.next().await {
-            hash.update(piece.map_err(|e| failed(&e))?);
+    /// The same at once, for what must be undone when a run ends. That it can't be removed nobody could mend then.
+    pub fn remove_now(&self, place: Place<'_>) {
+        match (&self.bucket, bucket::runtime()) {
+            // From a thread of its own, as this one may be a runtime's.
+            (Some(_), Ok(runtime)) => std::thread::scope(|scope| {
+                let removing = async { tokio::time::timeout(REMOVE_WITHIN, self.remove(place)).await };
+                drop(scope.spawn(|| runtime.block_on(removing)).join());
+            }),
+            (Some(_), Err(_)) => {}
+            (None, _) => drop(fs::remove_file(self.file(place))),
         }
-        Ok(hex(&hash.finalize()))
     }
 
     /// The numbers of a period that have a manifest, ascending.
@@ -301,6 +355,18 @@ impl Store {
             Some(&number) => self.manifest(period, number).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The manifest of an edition that retention has taken out of the lists and not yet removed.
+    ///
+    /// # Errors
+    /// When the store fails or the note can't be read.
+    pub async fn retired(&self, period: PeriodId, number: u32) -> Result<Option<Retired>, StoreError> {
+        let place = Place::Retired(period, number);
+        let Some(bytes) = self.read(place).await? else { return Ok(None) };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| StoreError::Manifest { place: place.path().to_string(), reason: e.to_string() })
     }
 
     async fn list(&self, folder: &Path) -> Result<Vec<Path>, StoreError> {

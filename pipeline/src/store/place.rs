@@ -32,6 +32,14 @@ pub enum Place<'a> {
     JobLog(&'a str),
     /// An entry of the audit log, by its day and id.
     Audit(Date, &'a str),
+    /// The note of an edition that retention has taken out of the lists.
+    Retired(PeriodId, u32),
+    /// The note that retention has removed an edition's workbook.
+    Dropped(PeriodId, u32),
+    /// What every table and column means.
+    Dictionary,
+    /// An object that only its path names.
+    Other(&'a str),
 }
 
 impl Place<'_> {
@@ -51,6 +59,10 @@ impl Place<'_> {
             Self::Job(job) => Path::from(format!("state/jobs/{job}.json")),
             Self::JobLog(job) => Path::from(format!("state/jobs/{job}.log")),
             Self::Audit(day, id) => Path::from(format!("state/audit/{day}/{id}.json")),
+            Self::Retired(period, number) => Path::from(format!("state/retired/{period}/{number}.json")),
+            Self::Dropped(period, number) => Path::from(format!("state/dropped/{period}/{number}.json")),
+            Self::Dictionary => Path::from("data-dictionary.md"),
+            Self::Other(path) => Path::from(*path),
         }
     }
 }

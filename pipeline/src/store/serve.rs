@@ -19,7 +19,7 @@ use crate::period::PeriodId;
 /// Bytes that are read and sent at once.
 const PIECE: usize = 1 << 17;
 
-/// A file on the store's root.
+/// A file of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoundFile {
     /// Its size in bytes.
@@ -28,10 +28,17 @@ pub struct FoundFile {
     pub modified: Timestamp,
 }
 
+impl FoundFile {
+    pub(super) fn of(meta: &ObjectMeta) -> Self {
+        Self { size: meta.size, modified: instant(meta) }
+    }
+}
+
 /// One version of an object, opened. It stays that version's even when the object is replaced meanwhile.
 #[derive(Debug)]
 pub struct Opened {
     store: Store,
+    path: Path,
     result: GetResult,
 }
 
@@ -59,7 +66,7 @@ impl Opened {
     /// # Errors
     /// When the store fails or, in a bucket, the object has been replaced meanwhile.
     pub async fn bytes(self, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        let path = self.result.meta.location;
+        let path = self.path;
         match self.result.payload {
             GetResultPayload::File(file, _) => Ok(pieces(path, file, range).boxed()),
             GetResultPayload::Stream(_) => {
@@ -107,6 +114,11 @@ impl Store {
     /// # Errors
     /// When it can't.
     pub async fn reachable(&self) -> Result<(), StoreError> {
+        if self.is_bucket() {
+            let folder = Path::from("editions");
+            let first = self.objects.list(Some(&folder)).try_next().await;
+            return first.map(drop).map_err(|e| StoreError::object(&folder, &e));
+        }
         let root = self.root.clone();
         let looked = tokio::task::spawn_blocking(move || match fs::read_dir(&root) {
             Ok(_) => Ok(()),
@@ -129,12 +141,14 @@ impl Store {
     pub async fn opened(&self, place: Place<'_>) -> Result<Option<Opened>, StoreError> {
         let path = place.path();
         let (file, store) = (self.file(place), self.clone());
-        if !tokio::task::spawn_blocking(move || store.is_inside(&file)).await.unwrap_or(false) {
+        // In a bucket nothing leads anywhere, and what it holds is asked for when it is sent.
+        let options = GetOptions { head: self.is_bucket(), ..GetOptions::default() };
+        if !self.is_bucket() && !tokio::task::spawn_blocking(move || store.is_inside(&file)).await.unwrap_or(false) {
             self.reachable().await?;
             return Ok(None);
         }
-        match self.objects.get(&path).await {
-            Ok(result) => Ok(Some(Opened { store: self.clone(), result })),
+        match self.objects.get_opts(&path, options).await {
+            Ok(result) => Ok(Some(Opened { store: self.clone(), path, result })),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(StoreError::object(&path, &error)),
         }
@@ -145,6 +159,15 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn root_files(&self, wanted: fn(&str) -> bool) -> Result<HashMap<String, FoundFile>, StoreError> {
+        if self.is_bucket() {
+            let failed = |e| StoreError::object(&Path::default(), &e);
+            let listed = self.objects.list_with_delimiter(None).await.map_err(failed)?;
+            let found = listed.objects.iter().filter_map(|meta| {
+                let name = meta.location.filename().filter(|name| wanted(name))?;
+                Some((name.to_owned(), FoundFile::of(meta)))
+            });
+            return Ok(found.collect());
+        }
         let store = self.clone();
         let listed = tokio::task::spawn_blocking(move || {
             let mut found = HashMap::new();

@@ -1,0 +1,160 @@
+//! Whole objects on their way: from this machine into the store, out of it, and from one store to another.
+
+use std::{
+    fs, io,
+    path::{Path as FilePath, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use futures::{Stream, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt, buffered::BufWriter, path::Path};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+
+use super::{Place, Store, StoreError};
+use crate::hashed::hex;
+
+/// Bytes that are read or sent at once. What is smaller goes to a bucket in one request.
+const PART: usize = 8 << 20;
+
+/// Parts that are on their way to a bucket at once: a slow line must not fill the memory.
+const PARTS_AT_ONCE: usize = 2;
+
+impl Store {
+    /// Puts a finished file that a run has staged where it belongs.
+    ///
+    /// # Errors
+    /// When the store fails; what was at the place is there still then.
+    pub async fn put(&self, run: &str, file: &str, to: Place<'_>) -> Result<(), StoreError> {
+        let staged = Place::Staging(run, file);
+        if !self.is_bucket() {
+            return self.rename(staged, to).await;
+        }
+        let path = self.file(staged);
+        let failed = |e: io::Error| StoreError::file(&path, &e);
+        let file = fs::File::open(&path).map_err(failed)?;
+        let pieces = futures::stream::try_unfold(file, |mut file| async {
+            let mut piece = Vec::with_capacity(PART / 8);
+            io::Read::read_to_end(&mut io::Read::take(&mut file, PART as u64 / 8), &mut piece).map_err(failed)?;
+            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), file)))
+        });
+        self.upload(pieces, &to.path()).await
+    }
+
+    /// Writes an object that comes in pieces; nothing of it is left when it fails.
+    async fn upload(&self, pieces: impl Stream<Item = Result<Bytes, StoreError>>, to: &Path) -> Result<(), StoreError> {
+        let objects = Arc::clone(&self.objects);
+        let mut writer = BufWriter::with_capacity(objects, to.clone(), PART).with_max_concurrency(PARTS_AT_ONCE);
+        let mut pieces = std::pin::pin!(pieces);
+        let sent = async {
+            while let Some(piece) = pieces.try_next().await? {
+                writer.put(piece).await.map_err(|e| StoreError::object(to, &e))?;
+            }
+            // The error of object_store stands inside.
+            writer.shutdown().await.map_err(|e| match e.downcast::<object_store::Error>() {
+                Ok(error) => StoreError::object(to, &error),
+                Err(error) => StoreError::file(FilePath::new(to.as_ref()), &error),
+            })
+        };
+        let sent = sent.await;
+        if sent.is_err() {
+            // What can't even be given up, the bucket's own rules remove.
+            let _ = writer.abort().await;
+        }
+        sent
+    }
+
+    /// An object as a file on this machine: on a folder the object itself, of a bucket a copy in the run's folder.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such object.
+    pub async fn on_disk(&self, place: Place<'_>, run: &str) -> Result<PathBuf, StoreError> {
+        if !self.is_bucket() {
+            return Ok(self.file(place));
+        }
+        let path = self.staging(run)?.join(place.path().as_ref().replace('/', "-"));
+        let failed = |e: io::Error| StoreError::file(&path, &e);
+        let mut file = fs::File::create(&path).map_err(failed)?;
+        let mut pieces = std::pin::pin!(self.pieces(place).await?);
+        while let Some(piece) = pieces.try_next().await? {
+            io::Write::write_all(&mut file, &piece).map_err(failed)?;
+        }
+        Ok(path)
+    }
+
+    /// Takes an object over from another store, whole and with the expected SHA-256, if one is expected; gives its size.
+    ///
+    /// # Errors
+    /// When one of the stores fails, or what arrives is something else. Nothing is at `to` then that wasn't before.
+    pub async fn receive(
+        &self,
+        run: &str,
+        store: &Self,
+        from: Place<'_>,
+        to: Place<'_>,
+        expected: Option<&str>,
+    ) -> Result<u64, StoreError> {
+        let seen = Mutex::new((Sha256::new(), 0));
+        let pieces = store.pieces(from).await?.inspect_ok(|piece| {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.0.update(piece);
+            seen.1 += piece.len() as u64;
+        });
+        let landing = if self.is_bucket() { to } else { Place::Staging(run, "arriving") };
+        self.upload(pieces, &landing.path()).await?;
+        let (hash, size) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = hex(&hash.finalize());
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            self.remove(landing).await?;
+            return Err(StoreError::Damaged { place: store.show(from), found, expected: expected.to_owned() });
+        }
+        if !self.is_bucket() {
+            self.rename(landing, to).await?;
+        }
+        Ok(size)
+    }
+
+    /// An object's bytes in pieces.
+    async fn pieces(
+        &self,
+        place: Place<'_>,
+    ) -> Result<impl Stream<Item = Result<Bytes, StoreError>> + use<>, StoreError> {
+        let path = place.path();
+        let found = self.objects.get(&path).await.map_err(|e| StoreError::object(&path, &e))?;
+        Ok(found.into_stream().map_err(move |e| StoreError::object(&path, &e)))
+    }
+
+    /// Makes a second name for an immutable object; nothing half-made is ever at `to`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn duplicate(&self, from: Place<'_>, staging: Place<'_>, to: Place<'_>) -> Result<(), StoreError> {
+        if self.is_bucket() {
+            let to = to.path();
+            return self.objects.copy(&from.path(), &to).await.map_err(|e| StoreError::object(&to, &e));
+        }
+        let staged = staging.path();
+        if self.objects.copy(&from.path(), &staged).await.is_err() {
+            // No hard links here: copy the bytes.
+            let (source, target) = (self.file(from), self.file(staging));
+            target.parent().map_or(Ok(()), fs::create_dir_all).map_err(|e| StoreError::file(&target, &e))?;
+            fs::copy(&source, &target).map_err(|e| StoreError::file(&target, &e))?;
+            fs::File::open(&target).and_then(|f| f.sync_all()).map_err(|e| StoreError::file(&target, &e))?;
+        }
+        self.rename(staging, to).await
+    }
+
+    /// SHA-256 of an object in hexadecimal, read in pieces.
+    ///
+    /// # Errors
+    /// When the store fails or there is no such object.
+    pub async fn sha256(&self, place: Place<'_>) -> Result<String, StoreError> {
+        let mut bytes = std::pin::pin!(self.pieces(place).await?);
+        let mut hash = Sha256::new();
+        while let Some(piece) = bytes.try_next().await? {
+            hash.update(piece);
+        }
+        Ok(hex(&hash.finalize()))
+    }
+}

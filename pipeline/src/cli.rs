@@ -151,11 +151,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "NUMBER", env = "REPORT_JOB", hide = true)]
     pub job: Option<u32>,
     /// Name of the Kubernetes Job that runs this: if the schedule made it, previous-month is that of its time
-    #[arg(long, value_name = "JOB", env = "REPORT_SCHEDULED_BY", hide = true)]
+    #[arg(long, value_name = "JOB", env = "REPORT_SCHEDULED_BY")]
     pub scheduled_by: Option<String>,
-    /// The schedule's time zone
-    #[arg(long, value_name = "ZONE", env = "REPORT_SCHEDULE_TIME_ZONE", default_value = "UTC", hide = true)]
-    pub schedule_time_zone: String,
 }
 
 impl ReportArgs {
@@ -170,9 +167,10 @@ impl ReportArgs {
         let Some(at) = scheduled.filter(|_| self.period.period.as_deref() == Some("previous-month")) else {
             return Ok((period, zone));
         };
-        let schedule: ReportTimeZone = self.schedule_time_zone.parse()?;
-        let period = NamedPeriod::PreviousMonth.resolve(schedule.date_at(at))?;
-        if period.bounds(&zone)?.1 > now {
+        let (here, there) = (ReportTimeZone::utc().date_at(at), zone.date_at(at));
+        let period = NamedPeriod::PreviousMonth.resolve(there)?;
+        // Kubernetes' own clock and the report's zone must mean the same month, or nobody could tell which is wanted.
+        if here.first_of_month() != there.first_of_month() || period.bounds(&zone)?.1 > now {
             return Err(ConfigError::NotOver { at, period, zone: zone.name().to_owned() }.into());
         }
         Ok((period, zone))

@@ -38,9 +38,9 @@ pub enum ConfigError {
     /// A colour that isn't one.
     #[error("the accent colour `{0}` is none: write six hexadecimal digits, for example 1F4E79")]
     Accent(String),
-    /// The schedule runs before the month that it is for is over where the report is for.
+    /// At the schedule's time the month isn't the same, or isn't over, in UTC and in the report's zone.
     #[error(
-        "the schedule's time {at} asks for {period}, which isn't over yet in {zone}: give the CronJob's timeZone and REPORT_TIME_ZONE the same zone, or schedule it a day later"
+        "at {at}, for which this run was scheduled, another month isn't over yet in {zone} or in UTC, so {period} may not be the one that is meant: let the CronJob run later on the 1st, or set REPORT_TIME_ZONE to the zone of its schedule"
     )]
     NotOver {
         /// When it was scheduled.

@@ -5,7 +5,6 @@
 
 use crate::{
     error::Error,
-    interrupt::HalfMade,
     manifest::Manifest,
     period::PeriodId,
     publish::{self, Claim},
@@ -105,7 +104,6 @@ async fn edition(
     }
     let busy = StoreError::Busy { period, number };
     let claim = Claim::on(to, period, number, run).await?.ok_or(busy)?;
-    let _claimed = HalfMade::claim(to, period, number);
     let copied = async {
         let mut bytes = 0;
         for (table, file) in manifest.files() {

@@ -101,7 +101,12 @@ impl Error {
             Self::Source(SourceError::Unreachable { .. } | SourceError::Interrupted(_) | SourceError::CutLost(_))
             | Self::Store(StoreError::Busy { .. } | StoreError::Unreachable { .. }) => 75,
             Self::Config(_)
-            | Self::Store(StoreError::Address(_) | StoreError::Bucket { .. } | StoreError::Refused { .. })
+            | Self::Store(
+                StoreError::Address(_)
+                | StoreError::Bucket { .. }
+                | StoreError::NoBucket(_)
+                | StoreError::Refused { .. },
+            )
             | Self::Source(
                 SourceError::Password { .. }
                 | SourceError::NoDatabase { .. }

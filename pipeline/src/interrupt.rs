@@ -13,11 +13,7 @@ use std::{
 
 use url::Url;
 
-use crate::{
-    period::PeriodId,
-    source::cancel_backends,
-    store::{Place, Store},
-};
+use crate::{period::PeriodId, publish, source::cancel_backends, store::Store};
 
 /// How long the database may take to end our backends.
 const CANCEL_WITHIN: Duration = Duration::from_millis(1200);
@@ -36,7 +32,7 @@ struct Undo {
 #[derive(Debug)]
 enum Half {
     Path(PathBuf),
-    Claim(Store, PeriodId, u32),
+    Claim(Store, PeriodId, u32, String),
 }
 
 /// A half-made file or folder, or a claim, that is removed when this goes out of scope, or when a signal ends the
@@ -51,10 +47,16 @@ impl HalfMade {
         Self::register(Half::Path(path))
     }
 
-    /// Registers a claim on an edition's number.
+    /// Registers the claim on an edition's number that `owner` has made or is about to make.
     #[must_use]
-    pub fn claim(store: &Store, period: PeriodId, number: u32) -> Self {
-        Self::register(Half::Claim(store.clone(), period, number))
+    pub fn claim(store: &Store, period: PeriodId, number: u32, owner: &str) -> Self {
+        Self::register(Half::Claim(store.clone(), period, number, owner.to_owned()))
+    }
+
+    /// What was half made is finished, or gone already.
+    pub fn forget(self) {
+        UNDO.lock().unwrap_or_else(PoisonError::into_inner).half_made.retain(|half| !Arc::ptr_eq(half, &self.0));
+        std::mem::forget(self);
     }
 
     fn register(half: Half) -> Self {
@@ -75,7 +77,9 @@ impl Half {
     fn remove(&self) {
         match self {
             Self::Path(path) => remove(path),
-            Self::Claim(store, period, number) => store.remove_now(Place::Claim(*period, *number)),
+            Self::Claim(store, period, number, owner) => {
+                Store::undo(publish::give_back(store, *period, *number, owner))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     columns::{EXCEPTIONS, SCHEMA_VERSION, TABLES},
     dictionary::dictionary,
+    interrupt::HalfMade,
     manifest::{Manifest, WorkbookFile},
     period::PeriodId,
     snapshot,
@@ -46,6 +47,8 @@ pub struct Claim {
     period: PeriodId,
     number: u32,
     note: ClaimNote,
+    /// Whatever ends this run before it publishes gives the number back.
+    half_made: HalfMade,
 }
 
 /// What came of asking for the next number.
@@ -64,8 +67,14 @@ impl Claim {
     /// When the store fails.
     pub async fn on(store: &Store, period: PeriodId, number: u32, owner: &str) -> Result<Option<Self>, StoreError> {
         let note = ClaimNote { owner: owner.to_owned(), expires: Timestamp::now() + CLAIM_LASTS };
+        // Before it is there, so that no signal finds it unknown.
+        let half_made = HalfMade::claim(store, period, number, owner);
         let created = store.create(Place::Claim(period, number), note.bytes()).await?;
-        Ok(created.then_some(Self { period, number, note }))
+        if !created {
+            half_made.forget();
+            return Ok(None);
+        }
+        Ok(Some(Self { period, number, note, half_made }))
     }
 
     /// Holds the number for longer.
@@ -89,8 +98,24 @@ impl Claim {
     /// # Errors
     /// When the store fails.
     pub async fn release(self, store: &Store) -> Result<(), StoreError> {
-        store.remove(Place::Claim(self.period, self.number)).await
+        store.remove(Place::Claim(self.period, self.number)).await?;
+        self.half_made.forget();
+        Ok(())
     }
+}
+
+/// Removes the claim on a number if it is `owner`'s.
+///
+/// # Errors
+/// When the store fails.
+pub async fn give_back(store: &Store, period: PeriodId, number: u32, owner: &str) -> Result<(), StoreError> {
+    let place = Place::Claim(period, number);
+    let note = store.read(place).await?;
+    let ours = |note: ClaimNote| note.owner == owner;
+    if note.and_then(|bytes| serde_json::from_slice(&bytes).ok()).is_some_and(ours) {
+        store.remove(place).await?;
+    }
+    Ok(())
 }
 
 /// Asks for the next number of a period, waiting for a run that is publishing just now. With `digest`, an edition that

@@ -244,8 +244,6 @@ impl Run<'_> {
             if previous.as_ref().map(|m| m.edition) != newest.as_ref().map(|m| m.edition) {
                 compared = self.compare(previous.as_deref(), &digest, &pulled, &staging);
             }
-            // Whatever ends this run before it publishes gives the number back.
-            let _claimed = HalfMade::claim(self.store, period, claim.number());
             let changes = compared.unwrap_or_else(|unreadable| {
                 warnings.push(unreadable);
                 None

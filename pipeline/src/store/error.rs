@@ -35,6 +35,9 @@ pub enum StoreError {
         /// The reason.
         reason: String,
     },
+    /// There is no such bucket.
+    #[error("the store's bucket doesn't exist ({0}): make it first, or correct --store")]
+    NoBucket(String),
     /// The bucket doesn't let us.
     #[error(
         "the store refuses access to `{place}`: {reason}; see that its credentials are valid and may read, write, list and delete there"
@@ -122,7 +125,15 @@ impl StoreError {
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 Self::Refused { place, reason }
             }
-            object_store::Error::Generic { store, .. } if *store != LOCAL => Self::Unreachable { place, reason },
+            // Where a whole folder is asked for, object_store tells no more than the answer's status.
+            object_store::Error::Generic { store, .. } if *store != LOCAL => {
+                let status = |code: &str| reason.contains(&format!("status code: {code}"));
+                match () {
+                    () if status("404") => Self::NoBucket(plain(&reason)),
+                    () if status("401") || status("403") => Self::Refused { place, reason: plain(&reason) },
+                    () => Self::Unreachable { place, reason: plain(&reason) },
+                }
+            }
             _ => Self::Object { place, reason, full },
         }
     }
@@ -140,6 +151,12 @@ impl StoreError {
 
 /// What object_store calls its store of folders.
 const LOCAL: &str = "LocalFileSystem";
+
+/// An answer's message without the XML around it.
+fn plain(reason: &str) -> String {
+    let message = reason.split_once("<Message>").and_then(|(_, rest)| rest.split_once("</Message>"));
+    message.map_or_else(|| reason.to_owned(), |(message, _)| message.to_owned())
+}
 
 /// The reason at the bottom of an error, and whether it is that there is no room left.
 pub(super) fn innermost(error: &object_store::Error) -> (String, bool) {

@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// How long giving a claim back may take when a run is ended by a signal.
-const REMOVE_WITHIN: Duration = Duration::from_secs(1);
+const UNDO_WITHIN: Duration = Duration::from_secs(1);
 
 /// A store. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -81,8 +81,11 @@ impl Store {
     fn open_bucket(address: &str) -> Result<Self, StoreError> {
         let address = address.trim_end_matches('/');
         let objects = bucket::open(address)?;
+        let mut folder = tempfile::Builder::new();
         // Nobody else on this machine may read what is in it.
-        let scratch = tempfile::Builder::new()
+        #[cfg(unix)]
+        folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let scratch = folder
             .prefix("ticketing-report-")
             .tempdir()
             .map_err(|reason| StoreError::Folder { path: std::env::temp_dir(), reason })?;
@@ -277,17 +280,17 @@ impl Store {
         }
     }
 
-    /// The same at once, for what must be undone when a run ends. That it can't be removed nobody could mend then.
-    pub fn remove_now(&self, place: Place<'_>) {
-        match (&self.bucket, bucket::runtime()) {
-            // From a thread of its own, as this one may be a runtime's.
-            (Some(_), Ok(runtime)) => std::thread::scope(|scope| {
-                let removing = async { tokio::time::timeout(REMOVE_WITHIN, self.remove(place)).await };
-                drop(scope.spawn(|| runtime.block_on(removing)).join());
-            }),
-            (Some(_), Err(_)) => {}
-            (None, _) => drop(fs::remove_file(self.file(place))),
-        }
+    /// Undoes something now, when a run ends. That it can't be undone nobody could mend then.
+    pub fn undo(undo: impl Future<Output = Result<(), StoreError>> + Send) {
+        // From a thread of its own, as this one may be a runtime's.
+        std::thread::scope(|scope| {
+            let undoing = scope.spawn(|| {
+                let runtime = bucket::runtime()?;
+                let _ = runtime.block_on(async { tokio::time::timeout(UNDO_WITHIN, undo).await });
+                Ok::<_, io::Error>(())
+            });
+            let _ = undoing.join();
+        });
     }
 
     /// The numbers of a period that have a manifest, ascending.

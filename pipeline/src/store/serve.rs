@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use jiff::{Timestamp, civil::Date};
-use object_store::{GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectStore, path::Path};
 
 use super::{Place, Store, StoreError};
 use crate::period::PeriodId;

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt, buffered::BufWriter, path::Path};
+use object_store::{ObjectStoreExt, buffered::BufWriter, path::Path};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 

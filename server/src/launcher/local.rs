@@ -209,7 +209,8 @@ impl Local {
     async fn spawn(&self, kept: &Kept) -> std::io::Result<Child> {
         let (job, settings) = (&kept.job, &self.0.settings);
         let log = self.0.store.file(Place::JobLog(&job.job_name));
-        // Beside the job's own object, which is there.
+        // On a folder it lies beside the job's own object; of a bucket this machine keeps the log.
+        log.parent().map_or(Ok(()), fs::create_dir_all)?;
         let log = fs::File::create(log)?;
         let number = job.job_name.rsplit('-').next().unwrap_or_default();
         let mut command = Command::new(&settings.command);

@@ -126,7 +126,8 @@ fn a_setting_that_cannot_be_used_is_named_with_the_remedy() {
         (&[("DB_PORT", "54320000")], &["DB_PORT", "`54320000`", "1 to 65535"]),
         (&[("DB_HOST", "")], &["DB_HOST is empty"]),
         (&[("DB_NAME", "")], &["DB_NAME is empty"]),
-        (&[("REPORT_STORE", "s3://bucket"), ("DATABASE_URL", "sqlite://x")], &["`s3://bucket`", "folder"]),
+        (&[("REPORT_STORE", "ftp://bucket"), ("DATABASE_URL", "sqlite://x")], &["`ftp://bucket`", "folder", "s3://"]),
+        (&[("REPORT_STORE", "az://container"), ("DATABASE_URL", "sqlite://x")], &["`az://container`", "AZURE_"]),
         (
             &[("DATABASE_URL", "sqlite://no-such-file.sqlite"), ("REPORT_STORE", "")],
             &["no-such-file.sqlite", "DATABASE_URL"],

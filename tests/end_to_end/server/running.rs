@@ -67,10 +67,10 @@ fn the_server_holds_nothing_that_reads_a_database() {
     let tree = tools::run(Command::new(cargo).args(arguments).current_dir(root));
     for forbidden in ["polars", "connectorx", "openssl", "postgres", "rusqlite", "rust_xlsxwriter", "arrow", "parquet"]
     {
-        assert!(
-            !tree.lines().any(|line| line == forbidden || line.starts_with(&format!("{forbidden}_"))),
-            "{forbidden}"
-        );
+        // `openssl_probe` is none of it: it only knows where systems keep their certificates.
+        let is_it =
+            |line: &str| line == forbidden || line.starts_with(&format!("{forbidden}_")) && line != "openssl_probe";
+        assert!(!tree.lines().any(is_it), "{forbidden}");
     }
     assert!(tree.lines().any(|line| line == "axum"), "{tree}");
 }

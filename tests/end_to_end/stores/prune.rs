@@ -141,8 +141,9 @@ fn a_bucket_is_pruned_in_the_same_two_steps() {
         report(&work, &database, &bucket, &[]);
         database.execute("UPDATE tickets SET price = price + 1");
     }
+    let address = bucket.address();
     let prune = |more: &[&str]| {
-        let arguments = [&["prune", "--store", &bucket.address(), "--apply"], &NEWEST[..], more].concat();
+        let arguments = [&["prune", "--store", &address, "--apply"], &NEWEST[..], more].concat();
         work.command(&arguments).reaching(&bucket).finish().succeeded()
     };
     prune(&[]);

@@ -13,18 +13,22 @@ from pathlib import Path
 
 import check
 import manifests
+from calls import SOURCE
 
 JOB = "k8s/ticketing-report-job.yaml"
 VOLUME = "k8s/pv-hostpath.yaml"
 BASE = "k8s/base"
 DEMO = "k8s/demo-postgres"
+S3 = "k8s/overlays/s3"
+RETENTION = "k8s/components/retention"
 
 # Each scene is one broken copy: (file, what stands there, what is put in its place, what must be said). What stands
 # there is replaced wherever it stands.
 SCENES = [
     [
-        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 2 30 * *"', "a late run may start in the next month"),
-        (JOB, "timeZone: Etc/UTC", "timeZone: America/Lima", "timeZone America/Lima and REPORT_TIME_ZONE UTC differ"),
+        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 2 1,30 * *"', "a late run may start in the next month"),
+        (JOB, "metadata.labels['batch.kubernetes.io/job-name']", "metadata.name", "fieldPath is 'metadata.name'"),
+        (JOB, "value: UTC", "value: America/Lima", "it is another month in UTC or in America/Lima than in Etc/UTC"),
         (JOB, "memory: 256Mi", "memory: 1Gi", "requests 1Gi of memory, above its limit 512Mi"),
         (JOB, "restartPolicy: Never", "restartPolicy: OnFailure", "podFailurePolicy needs the restartPolicy Never"),
         (JOB, "values: [2, 65, 78]", "values: [2, 65, 73]", "the exit codes that end the Job must be"),
@@ -33,7 +37,21 @@ SCENES = [
         (JOB, "REPORT_STORE", "REPORT_STORES", "the program reads no variable REPORT_STORES"),
         (VOLUME, "/run/desktop/mnt/host/c/", "/host_mnt/c/", "Docker Desktop doesn't show /host_mnt/c/"),
         (VOLUME, "storage: 1Gi\n  accessModes", "storage: 1Mi\n  accessModes", "no claim fits it"),
-        (f"{BASE}/rbac.yaml", "resources: [pods/log]", "resources: [secrets]", "gives {"),
+        (f"{BASE}/rbac.yaml", "resources: [pods/log]", "resources: [secrets]", "Role train-orchestrator: gives {"),
+        ("k8s/components/doctor/role.yaml", "verbs: [get]", "verbs: [get, delete]", "Role report-doctor: gives {"),
+        (f"{RETENTION}/prune.yaml", "--apply", "--aply", "--aply ends with 2"),
+        (f"{RETENTION}/prune.yaml", "--keep-days=400", "--keep-days=4", "containers.0.args is ['prune'"),
+        (f"{RETENTION}/pod/cronjob.yaml", "concurrencyPolicy: Forbid", "concurrencyPolicy: Allow", "two at once"),
+        (f"{RETENTION}/pod/cronjob.yaml", "  policyTypes: [Ingress, Egress]", "  policyTypes: [Ingress]",
+         "pvc-with-components: CronJob ticketing-report-prune: its policies let it reach"),
+        (f"{S3}/network.yaml", "port: 443", "port: 9000",
+         "s3: CronJob ticketing-report-cronjob: its policies let it reach the ports [53, 5433, 9000]"),
+        (f"{S3}/server.yaml", "            - name: REPORT_STORE\n              $patch: delete\n", "",
+         "the store isn't the same everywhere"),
+        (f"{S3}/kustomization.yaml", "$patch: delete", "spec: {storageClassName: fast}",
+         "the store is a bucket, and there is a claim as well"),
+        (f"{S3}/cronjob.yaml", "sizeLimit: 2Gi", "sizeLimit: 64Mi", "and 64Mi is too little"),
+        (f"{S3}/cronjob.yaml", "optional: true", "optional: false", "takes all of the secret report-store-credentials"),
         (f"{BASE}/server.yaml", "      app: train-orchestrator\n  template", "      app: server\n  template",
          "its selector doesn't meet its own pods"),
         (f"{BASE}/server.yaml", "targetPort: http", "targetPort: web", "no pod that it selects has a port web"),
@@ -52,6 +70,7 @@ SCENES = [
     ],
     [
         (JOB, "timeZone: Etc/UTC", "timeZone: Etc/Mars", "a time zone isn't one"),
+        (f"{SOURCE}/mod.rs", ".delete(name, &params)", ".evict(name, &params)", "Role train-orchestrator: gives {"),
         (JOB, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "gain privileges or write to its root"),
         (JOB, "drop: [ALL]", "drop: [NET_RAW]", "has capabilities"),
         (JOB, "runAsNonRoot: true", "runAsNonRoot: false", "the pod may run as root"),
@@ -69,6 +88,19 @@ SCENES = [
          "selects no pod of ours"),
         ("Dockerfile", "AS report\n", "AS job\n", "its last stage must be the job's image"),
         ("build-and-deploy.ps1", "function Run {", "function Run ((", "can't be parsed"),
+    ],
+    # At midnight in Rome it is still the last day of the month in UTC. What the overlay s3 and the components go by.
+    [
+        (JOB, "timeZone: Etc/UTC", "timeZone: Europe/Rome", None),
+        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 0 1 * *"',
+         "at 00:00 on the 01 it is another month in UTC or in UTC than in Europe/Rome"),
+        (f"{RETENTION}/pod/cronjob.yaml", "app: ticketing-report-prune", "app: ticketing-report",
+         "CronJob ticketing-report-prune: the server takes whatever is labelled"),
+        (f"{RETENTION}/pod/cronjob.yaml", "timeZone: Etc/UTC", "timeZone: Etc/Venus", "No time zone found with key"),
+        (f"{S3}/kustomization.yaml", "REPORT_STORE=", "REPORT_STORES=", "the program reads no variable REPORT_STORES"),
+        (f"{S3}/server.yaml", "name: report-store\n", "name: report-stores\n", "there is no ConfigMap report-stores"),
+        (f"{S3}/kustomization.yaml", "patches:\n", "components: [../../components/retention]\npatches:\n",
+         "s3: CronJob ticketing-report-prune: deletes, and nobody has asked for it"),
     ],
     # Only in one of the two.
     [(JOB, "activeDeadlineSeconds: 3600\n  ttl", "activeDeadlineSeconds: 60\n  ttl", "in more than its arguments")],
@@ -106,7 +138,7 @@ def broken(root, changes):
 
 
 def copy(folder):
-    for name in ("k8s", "docs/kubernetes"):
+    for name in ("k8s", "docs/kubernetes", SOURCE):
         if (check.ROOT / name).exists():
             shutil.copytree(check.ROOT / name, folder / name)
     for name in ("Dockerfile", ".dockerignore", "Cargo.toml", "build-and-deploy.sh", "build-and-deploy.ps1"):

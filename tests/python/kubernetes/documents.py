@@ -5,7 +5,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from manifests import build
+import lints
+import schedules
+from manifests import build, documents
 
 KINDS = {"cronjob": "CronJob", "deployment": "Deployment", "pvc": "PersistentVolumeClaim", "svc": "Service"}
 
@@ -39,6 +41,8 @@ def overlays(path, text, root, problem):
             for value in re.findall(rf'(?:{keys}): "?([\w./ *-]+)', example):
                 if value not in out:
                     problem(path, f"the example {name} says {value}, and what it builds doesn't")
+            lints.group(f"{path}, {name}", documents(out), problem)
+            schedules.look(f"{path}, {name}", documents(out), problem)
 
 
 def look(sets, root, problem):

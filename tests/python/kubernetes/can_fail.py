@@ -117,6 +117,7 @@ THOROUGH = [
     (JOB, "terminationMessagePolicy", "terminationMesagePolicy", "terminationMesagePolicy"),
     (JOB, "concurrencyPolicy: Forbid", "concurrencyPolicy: 7", "is not"),
     ("Dockerfile", "WORKDIR /src", "WORKDIR src", "DL3000"),
+    ("k8s/alerts.yaml", "0.15 *", "0.05 *", "promtool test rules"),
     ("docs/kubernetes/cloud.md", "        storageClassName: standard-rwo", "       storageClassName: standard-rwo",
      "can't be built"),
     ("docs/kubernetes/kind.md", "](minikube.md)", "](minikube.md) k8s/nothing", "there is no k8s/nothing"),

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Whether check.py finds what it is there to find: breaks a copy of the repository in many ways and looks.
 
-Usage: can_fail.py PROGRAM
+Usage: can_fail.py PROGRAM SERVER
 
-PROGRAM is the built ticketing-report. Says what wasn't found, a line each, and ends with 1.
+PROGRAM is the built ticketing-report, SERVER the built report-server. Says what wasn't found, a line each, and ends with 1.
 """
 
 import shutil
@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import check
+import image
 import manifests
 from calls import SOURCE
 
@@ -128,6 +129,23 @@ THOROUGH = [
 ]
 
 
+# What only shows in an image that was built.
+IMAGE = [
+    ("Dockerfile", "chmod 1777 /common/reports", "chmod 0755 /common/reports", "/reports has the mode 755, not 1777"),
+    ("Dockerfile", "/etc/os-release /common", "/etc/passwd /common", "has no etc/os-release"),
+    ("Dockerfile", 'revision="$REVISION"', 'revision="unknown"', "its label revision is unknown"),
+    ("Dockerfile", "USER 10001:10001", "USER 10001", "runs as 10001, not as 10001:10001"),
+    ("Dockerfile", 'ENTRYPOINT ["ticketing-report"]', "ENTRYPOINT ticketing-report", "starts ['/bin/sh'"),
+    ("k8s/image/build", "cp -r --preserve=mode", "cp /bin/true /common/usr/bin/; cp -r --preserve=mode",
+     "has a program true"),
+    ("k8s/image/build", "find /image -exec touch", "true /image -exec touch", "not SOURCE_DATE_EPOCH"),
+    ("k8s/image/inventory", "LC_ALL=C sort -u", "LC_ALL=C sort -u | grep -v arrow", "its list has no arrow"),
+    ("k8s/image/inventory", "chmod -R u=rwX", "rm -r \"$work\"/licences/serde-1*; chmod -R u=rwX",
+     "'serde-1."),
+]
+IMAGE_CONTEXT = ("Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "benches", "pipeline", "server", "stubs", "tests")
+
+
 def broken(root, changes):
     for name, before, after, _ in changes:
         path = root / name
@@ -138,19 +156,23 @@ def broken(root, changes):
     manifests.copies(root, lambda where, what: None, write=True)
 
 
-def copy(folder):
-    for name in ("k8s", "docs/kubernetes", SOURCE):
-        if (check.ROOT / name).exists():
-            shutil.copytree(check.ROOT / name, folder / name)
+def copy(folder, more=(SOURCE,)):
+    for name in ("k8s", "docs/kubernetes", *more):
+        path = check.ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns("node_modules", "target", "__pycache__"))
+        else:
+            shutil.copy(path, folder / name)
     for name in ("Dockerfile", ".dockerignore", "Cargo.toml", "build-and-deploy.sh", "build-and-deploy.ps1"):
         shutil.copy(check.ROOT / name, folder / name)
     return folder
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    program = Path(sys.argv[1]).resolve()
+    image.as_root()
+    program, server = (Path(name).resolve() for name in sys.argv[1:])
     missed, count = [], 0
     for changes, whole in [*((scene, False) for scene in SCENES), (THOROUGH, True)]:
         with tempfile.TemporaryDirectory() as folder:
@@ -162,6 +184,14 @@ def main():
                 count += 1
                 if expected and not any(expected in line for line in found):
                     missed.append(f"{name} without `{before}`: nothing says `{expected}`")
+    with tempfile.TemporaryDirectory() as folder:
+        root, found = copy(Path(folder).resolve(), IMAGE_CONTEXT), []
+        missed += broken(root, IMAGE)
+        list(image.look(root, [program, server], image.IMAGES[:1], lambda where, what: found.append(f"{where}: {what}")))
+        for name, before, _, expected in IMAGE:
+            count += 1
+            if not any(expected in line for line in found):
+                missed.append(f"{name} without `{before}`: nothing says `{expected}`")
     # A copy that isn't one any more.
     with tempfile.TemporaryDirectory() as folder:
         root, found = copy(Path(folder).resolve()), []

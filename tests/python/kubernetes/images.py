@@ -68,7 +68,7 @@ def context(root, problem):
                if line.startswith("!")}
     text = (root / "Cargo.toml").read_text(encoding="utf-8")
     members = re.findall(r'"([^"]+)"', re.search(r"^members = \[(.*?)\]", text, flags=re.M | re.S).group(1))
-    needed = ["Cargo.toml", "Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "k8s/image/inventory", *members]
+    needed = ["Cargo.toml", "Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "k8s/image/build", "k8s/image/inventory", *members]
     for path in needed:
         if not any(path == entry or path.startswith(f"{entry}/") for entry in allowed):
             problem(".dockerignore", f"keeps {path} from Docker, and the build needs it")

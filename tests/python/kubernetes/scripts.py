@@ -148,7 +148,7 @@ def look(root, problem, whole):
         return
     if not program("shellcheck"):
         return problem("shellcheck", "is not there: install the packages of tests/python/kubernetes/requirements.txt")
-    done = subprocess.run([program("shellcheck"), "--format=gcc", SHELL, "k8s/image/inventory"], cwd=root,
+    done = subprocess.run([program("shellcheck"), "--format=gcc", SHELL, "k8s/image/build", "k8s/image/inventory"], cwd=root,
                           capture_output=True, text=True)
     for line in done.stdout.splitlines():
         problem("shellcheck", line)

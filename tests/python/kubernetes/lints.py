@@ -303,7 +303,8 @@ def cleaning(where, found, problem):
             if (subcommand(container) is not None) is meets(labels, REPORT_LABELS):
                 problem(where, f"{said(document)}: the server takes whatever is labelled {REPORT_LABELS} for a report, "
                                "and nothing else")
-            if subcommand(container) == "prune" and not where.endswith("-with-components"):
+            # Pages show how to ask for it.
+            if subcommand(container) == "prune" and not (where.endswith("-with-components") or ".md" in where):
                 problem(where, f"{said(document)}: deletes, and nobody has asked for it")
         if document["kind"] == "CronJob":
             spec = document["spec"]

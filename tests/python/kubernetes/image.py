@@ -43,6 +43,7 @@ HAS = {
 CARGO = """#!/bin/sh
 set -eu
 [ "$1" = build ] || exec "$REAL_CARGO" --offline "$@"
+[ "$REPORT_GIT_REVISION $CARGO_PROFILE_RELEASE_STRIP" = "0123456789abcdef symbols" ]
 for program; do :; done
 mkdir -p target/release
 strip -o "target/release/$program" "/built/$program"

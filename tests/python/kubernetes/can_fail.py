@@ -3,7 +3,8 @@
 
 Usage: can_fail.py PROGRAM SERVER
 
-PROGRAM is the built ticketing-report, SERVER the built report-server. Says what wasn't found, a line each, and ends with 1.
+PROGRAM is the built ticketing-report, SERVER the built report-server. Says what wasn't found, a line each, and ends
+with 1.
 """
 
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import check
 import image
 import manifests
-from calls import SOURCE
+from rights import SOURCE
 
 JOB = "k8s/ticketing-report-job.yaml"
 VOLUME = "k8s/pv-hostpath.yaml"
@@ -190,7 +191,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         root, found = copy(Path(folder).resolve(), IMAGE_CONTEXT), []
         missed += broken(root, IMAGE)
-        list(image.look(root, [program, server], image.IMAGES[:1], lambda where, what: found.append(f"{where}: {what}")))
+        list(image.look(root, [program, server], image.IMAGES[:1],
+                        lambda where, what: found.append(f"{where}: {what}")))
         for name, before, _, expected in IMAGE:
             count += 1
             if not any(expected in line for line in found):

@@ -50,7 +50,9 @@ def look(sets, program, problem):
                     tried[words] = run(program, words)
                 code, said_last = tried[words]
                 # In an empty store there is nothing to be removed.
-                expected, why = (0, "as it should") if subcommand(container) == "prune" else (75, "for want of a database")
+                expected, why = 75, "for want of a database"
+                if subcommand(container) == "prune":
+                    expected, why = 0, "as it should"
                 if code != expected:
                     problem(where, f"{said(document)}: ticketing-report {' '.join(words)} ends with {code}, and not "
                                    f"with {expected} {why}: {said_last}")

@@ -3,9 +3,9 @@
 
 Usage: image.py PROGRAM SERVER
 
-PROGRAM and SERVER are the built ticketing-report and report-server. They stand in for what the image's Cargo would compile in a quarter of an hour, and
-this machine's Debian stands in for the base image, so no registry is asked for anything. Needs root, for chroot. Says
-what is wrong, a line each, and ends with 1.
+PROGRAM and SERVER are the built ticketing-report and report-server. They stand in for what the image's Cargo would
+compile in a quarter of an hour, and this machine's Debian stands in for the base image, so no registry is asked for
+anything. Needs root, for chroot. Says what is wrong, a line each, and ends with 1.
 """
 
 import argparse
@@ -26,8 +26,8 @@ USER = "10001:10001"
 LARGEST = 120_000_000
 
 # What a base image has that this machine lends: its programs and libraries, and what is known of its packages.
-LENT = ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/include", "/var/lib/dpkg",
-        "/etc/ssl", "/etc/alternatives"]
+LENT = ["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/include",
+        "/var/lib/dpkg", "/etc/ssl", "/etc/alternatives"]
 
 # Files that must be there, and what must stand in them.
 HAS = {
@@ -114,7 +114,8 @@ def build(buildah, root, target, volumes):
     buildah("bud", "--isolation", "chroot", "--pull-never", "--quiet", "--build-arg", f"SOURCE_DATE_EPOCH={EPOCH}",
             "--build-arg", f"REVISION={REVISION}", "--target", target, "--tag", target, *words, root)
     container = buildah("from", "--pull-never", target)
-    return json.loads(buildah("inspect", "--type", "image", target))["OCIv1"]["config"], Path(buildah("mount", container))
+    config = json.loads(buildah("inspect", "--type", "image", target))["OCIv1"]["config"]
+    return config, Path(buildah("mount", container))
 
 
 def settings(config, program, title, wrong):
@@ -170,7 +171,8 @@ def inventory(folder, program, package, wrong):
     for name, version in sorted((name, version.removeprefix("v")) for name, version in crates):
         if (name, version) not in components:
             wrong(f"its list has no {name} {version}")
-    if listed["metadata"]["component"]["name"] != program or not {"libc6", "rust-std"} <= {name for name, _ in components}:
+    names = {name for name, _ in components}
+    if listed["metadata"]["component"]["name"] != program or not {"libc6", "rust-std"} <= names:
         wrong("its list isn't of the program, or lacks Debian's or Rust's own parts")
     with tarfile.open(documents / "licences.tar.gz") as archive:
         texts = {Path(name).parts[1] for name in archive.getnames() if len(Path(name).parts) > 2}

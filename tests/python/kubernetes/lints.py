@@ -2,9 +2,9 @@
 
 import re
 
-from calls import SOURCE, calls
+import rights
 from contract import (
-    BUCKET_SECRET, CONTRACT, CRON_POD, DOCTOR, HOPELESS, HOST_PREFIX, NAMESPACE, POD, REPORT_IMAGE, REPORT_LABELS, SECRETS,
+    BUCKET_SECRET, CONTRACT, CRON_POD, HOPELESS, HOST_PREFIX, NAMESPACE, POD, REPORT_IMAGE, REPORT_LABELS, SECRETS,
     SERVER_IMAGE,
 )
 from manifests import PLAIN, find, said
@@ -314,26 +314,6 @@ def cleaning(where, found, problem):
                 problem(where, f"{said(document)}: two at once, late starts or old Jobs aren't limited")
 
 
-def rights(where, found, problem, made):
-    """Each Role allows what its holder does, and nothing else."""
-    wanted = {NAMESPACE: made, "report-doctor": DOCTOR}
-    for document in found:
-        if document["kind"] == "ClusterRole" or document["kind"] == "ClusterRoleBinding":
-            problem(where, f"{said(document)}: nothing needs rights beyond the namespace")
-        if document["kind"] == "Role":
-            given = {(group, resource): set(rule["verbs"]) for rule in document["rules"]
-                     for group in rule["apiGroups"] for resource in rule["resources"]}
-            if given != wanted.get(document["metadata"]["name"]):
-                problem(where, f"{said(document)}: gives {given}, and its holder does "
-                               f"{wanted.get(document['metadata']['name'])}")
-        if document["kind"] == "RoleBinding":
-            for subject in document["subjects"]:
-                if not find(found, subject["kind"], subject["name"]):
-                    problem(where, f"{said(document)}: there is no {subject['kind']} {subject['name']}")
-            if not find(found, "Role", document["roleRef"]["name"]):
-                problem(where, f"{said(document)}: there is no Role {document['roleRef']['name']}")
-
-
 def volumes(where, found, problem):
     for document in found:
         path = at(document, "spec.hostPath.path") if document["kind"] == "PersistentVolume" else None
@@ -383,12 +363,10 @@ def group(where, found, problem):
 def look(sets, root, problem):
     contract(sets, problem)
     plain_job(sets, problem)
-    made = calls(root)
-    if not made:
-        problem(SOURCE, "has no calls that calls.py can find, so nothing is known of the Role")
+    made = rights.calls(root)
     for where, found in groups(sets):
         group(where, found, problem)
-        rights(where, found, problem, made)
+        rights.look(where, found, problem, made)
     for path in sorted((root / "k8s").rglob("*.yaml")):
         if re.search(r"[a-z]+://[^/\s:]+:[^/\s@]+@|secretGenerator", path.read_text(encoding="utf-8")):
             problem(path.relative_to(root).as_posix(), "holds a password, or makes a secret from a file")

@@ -35,41 +35,21 @@ RUN mkdir -p /common/etc/ssl/certs /common/var/lib/dpkg/status.d /common/reports
         dpkg --status "$package" >"/common/var/lib/dpkg/status.d/$package" || exit; \
     done
 COPY . .
+ARG REVISION=""
+ARG SOURCE_DATE_EPOCH=0
+ENV REPORT_GIT_REVISION=$REVISION SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH
 
 # One after the other and each with its own features, so that the server links no database driver and no OpenSSL. What
-# was compiled stays in caches of Docker's; without them the result is the same. `touch`, because Cargo goes by the
-# files' times, and those of another clone on the same machine may be older than what this one has compiled.
+# was compiled stays in caches of Docker's; without them the result is the same.
 FROM common AS build-report
-ARG REVISION=""
-ARG SOURCE_DATE_EPOCH=0
-# hadolint ignore=DL4006
 RUN --mount=type=cache,id=ticketing-report-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=ticketing-report-target,target=/src/target,sharing=locked \
-    export CARGO_PROFILE_RELEASE_STRIP=symbols REPORT_GIT_REVISION="$REVISION" \
-    && find pipeline server -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package pipeline --bin ticketing-report \
-    && cp -r --preserve=mode /common /image \
-    && cp target/release/ticketing-report /image/usr/bin/ \
-    && k8s/image/inventory pipeline ticketing-report /image \
-    && ldd /image/usr/bin/ticketing-report | grep -o '/[^ ]*' | xargs cp -L --parents --target-directory /image \
-    && chroot /image ticketing-report --version \
-    && find /image -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+    k8s/image/build pipeline ticketing-report
 
 FROM common AS build-server
-ARG REVISION=""
-ARG SOURCE_DATE_EPOCH=0
-# hadolint ignore=DL4006
 RUN --mount=type=cache,id=ticketing-report-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=ticketing-report-target,target=/src/target,sharing=locked \
-    export CARGO_PROFILE_RELEASE_STRIP=symbols REPORT_GIT_REVISION="$REVISION" \
-    && find pipeline server -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package server --bin report-server \
-    && cp -r --preserve=mode /common /image \
-    && cp target/release/report-server /image/usr/bin/ \
-    && k8s/image/inventory server report-server /image \
-    && ldd /image/usr/bin/report-server | grep -o '/[^ ]*' | xargs cp -L --parents --target-directory /image \
-    && chroot /image report-server --version \
-    && find /image -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+    k8s/image/build server report-server
 
 FROM scratch AS server
 COPY --from=build-server /image/ /

@@ -1,8 +1,4 @@
-"""Whether Prometheus can load the alerts, whether they use what the server says, and when they fire.
-
-The last needs promtool, which no Python package has: where it isn't installed, a line says so. On Debian it is in the
-package `prometheus`.
-"""
+"""Whether Prometheus can load the alerts, whether they use what the server says, and when they fire."""
 
 import shutil
 import subprocess
@@ -13,6 +9,7 @@ import promql_parser
 import yaml
 
 from contract import METRICS
+from manifests import program
 
 SCENES = Path(__file__).with_name("alerts-test.yaml")
 
@@ -46,10 +43,9 @@ def look(root, problem, whole):
 
     if not whole:
         return
-    tool = shutil.which("promtool")
+    tool = program("promtool")
     if not tool:
-        print("alerts: when they fire has NOT been checked, as promtool is not installed")
-        return
+        return problem("promtool", "is not there, and when the alerts fire isn't known: run tests/prepare")
     with tempfile.TemporaryDirectory() as folder:
         # promtool looks for the rules beside the scenes.
         shutil.copy(path, folder)

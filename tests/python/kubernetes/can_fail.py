@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Whether check.py finds what it is there to find: breaks a copy of the repository in many ways and looks.
 
-Usage: can_fail.py PROGRAM
+Usage: can_fail.py PROGRAM SERVER
 
-PROGRAM is the built ticketing-report. Says what wasn't found, a line each, and ends with 1.
+PROGRAM is the built ticketing-report, SERVER the built report-server. Says what wasn't found, a line each, and ends
+with 1.
 """
 
 import shutil
@@ -12,19 +13,24 @@ import tempfile
 from pathlib import Path
 
 import check
+import image
 import manifests
+from rights import SOURCE
 
 JOB = "k8s/ticketing-report-job.yaml"
 VOLUME = "k8s/pv-hostpath.yaml"
 BASE = "k8s/base"
 DEMO = "k8s/demo-postgres"
+S3 = "k8s/overlays/s3"
+RETENTION = "k8s/components/retention"
 
 # Each scene is one broken copy: (file, what stands there, what is put in its place, what must be said). What stands
 # there is replaced wherever it stands.
 SCENES = [
     [
-        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 2 30 * *"', "a late run may start in the next month"),
-        (JOB, "timeZone: Etc/UTC", "timeZone: America/Lima", "timeZone America/Lima and REPORT_TIME_ZONE UTC differ"),
+        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 2 1,30 * *"', "a late run may start in the next month"),
+        (JOB, "metadata.labels['batch.kubernetes.io/job-name']", "metadata.name", "fieldPath is 'metadata.name'"),
+        (JOB, "value: UTC", "value: America/Lima", "it is another month in UTC or in America/Lima than in Etc/UTC"),
         (JOB, "memory: 256Mi", "memory: 1Gi", "requests 1Gi of memory, above its limit 512Mi"),
         (JOB, "restartPolicy: Never", "restartPolicy: OnFailure", "podFailurePolicy needs the restartPolicy Never"),
         (JOB, "values: [2, 65, 78]", "values: [2, 65, 73]", "the exit codes that end the Job must be"),
@@ -33,7 +39,23 @@ SCENES = [
         (JOB, "REPORT_STORE", "REPORT_STORES", "the program reads no variable REPORT_STORES"),
         (VOLUME, "/run/desktop/mnt/host/c/", "/host_mnt/c/", "Docker Desktop doesn't show /host_mnt/c/"),
         (VOLUME, "storage: 1Gi\n  accessModes", "storage: 1Mi\n  accessModes", "no claim fits it"),
-        (f"{BASE}/rbac.yaml", "resources: [pods/log]", "resources: [secrets]", "gives {"),
+        (f"{BASE}/rbac.yaml", "resources: [pods/log]", "resources: [secrets]", "Role train-orchestrator: gives {"),
+        ("k8s/components/doctor/role.yaml", "verbs: [get]", "verbs: [get, delete]", "Role report-doctor: gives {"),
+        (f"{RETENTION}/prune.yaml", "--apply", "--aply", "--aply ends with 2"),
+        (f"{RETENTION}/prune.yaml", "--keep-days=400", "--keep-days=4", "containers.0.args is ['prune'"),
+        (f"{RETENTION}/pod/cronjob.yaml", "concurrencyPolicy: Forbid", "concurrencyPolicy: Allow", "two at once"),
+        (f"{RETENTION}/pod/cronjob.yaml", "  policyTypes: [Ingress, Egress]", "  policyTypes: [Ingress]",
+         "pvc-with-components: CronJob ticketing-report-prune: its policies let it reach"),
+        (f"{S3}/network.yaml", "port: 443", "port: 9000",
+         "s3: CronJob ticketing-report-cronjob: its policies let it reach the ports [53, 5433, 9000]"),
+        (f"{S3}/server.yaml", "            - name: REPORT_STORE\n              $patch: delete\n", "",
+         "the store isn't the same everywhere"),
+        (f"{S3}/kustomization.yaml", "$patch: delete", "spec: {storageClassName: fast}",
+         "the store is a bucket, and there is a claim as well"),
+        (f"{S3}/kustomization.yaml", "<bucket>/reports", "<bucket>/reports\n      - AWS_SECRET_ACCESS_KEY=secret",
+         "AWS_SECRET_ACCESS_KEY has its value in the manifest"),
+        (f"{S3}/cronjob.yaml", "sizeLimit: 2Gi", "sizeLimit: 64Mi", "and 64Mi is too little"),
+        (f"{S3}/cronjob.yaml", "optional: true", "optional: false", "takes all of the secret report-store-credentials"),
         (f"{BASE}/server.yaml", "      app: train-orchestrator\n  template", "      app: server\n  template",
          "its selector doesn't meet its own pods"),
         (f"{BASE}/server.yaml", "targetPort: http", "targetPort: web", "no pod that it selects has a port web"),
@@ -52,6 +74,7 @@ SCENES = [
     ],
     [
         (JOB, "timeZone: Etc/UTC", "timeZone: Etc/Mars", "a time zone isn't one"),
+        (f"{SOURCE}/mod.rs", ".delete(name, &params)", ".evict(name, &params)", "Role train-orchestrator: gives {"),
         (JOB, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "gain privileges or write to its root"),
         (JOB, "drop: [ALL]", "drop: [NET_RAW]", "has capabilities"),
         (JOB, "runAsNonRoot: true", "runAsNonRoot: false", "the pod may run as root"),
@@ -70,6 +93,19 @@ SCENES = [
         ("Dockerfile", "AS report\n", "AS job\n", "its last stage must be the job's image"),
         ("build-and-deploy.ps1", "function Run {", "function Run ((", "can't be parsed"),
     ],
+    # At midnight in Rome it is still the last day of the month in UTC. What the overlay s3 and the components go by.
+    [
+        (JOB, "timeZone: Etc/UTC", "timeZone: Europe/Rome", None),
+        (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 0 1 * *"',
+         "at 00:00 on the 01 it is another month in UTC or in UTC than in Europe/Rome"),
+        (f"{RETENTION}/pod/cronjob.yaml", "app: ticketing-report-prune", "app: ticketing-report",
+         "CronJob ticketing-report-prune: the server takes whatever is labelled"),
+        (f"{RETENTION}/pod/cronjob.yaml", "timeZone: Etc/UTC", "timeZone: Etc/Venus", "No time zone found with key"),
+        (f"{S3}/kustomization.yaml", "REPORT_STORE=", "REPORT_STORES=", "the program reads no variable REPORT_STORES"),
+        (f"{S3}/server.yaml", "name: report-store\n", "name: report-stores\n", "there is no ConfigMap report-stores"),
+        (f"{S3}/kustomization.yaml", "patches:\n", "components: [../../components/retention]\npatches:\n",
+         "s3: CronJob ticketing-report-prune: deletes, and nobody has asked for it"),
+    ],
     # Only in one of the two.
     [(JOB, "activeDeadlineSeconds: 3600\n  ttl", "activeDeadlineSeconds: 60\n  ttl", "in more than its arguments")],
     # What kubectl itself refuses, and a component that nothing uses.
@@ -85,14 +121,33 @@ THOROUGH = [
     (JOB, "terminationMessagePolicy", "terminationMesagePolicy", "terminationMesagePolicy"),
     (JOB, "concurrencyPolicy: Forbid", "concurrencyPolicy: 7", "is not"),
     ("Dockerfile", "WORKDIR /src", "WORKDIR src", "DL3000"),
+    ("k8s/alerts.yaml", "0.15 *", "0.05 *", "promtool test rules"),
     ("docs/kubernetes/cloud.md", "        storageClassName: standard-rwo", "       storageClassName: standard-rwo",
      "can't be built"),
+    ("docs/kubernetes/scheduling.md", 'schedule: "30 4 1 * *"', 'schedule: "30 0 1 * *"', "it is another month in UTC"),
     ("docs/kubernetes/kind.md", "](minikube.md)", "](minikube.md) k8s/nothing", "there is no k8s/nothing"),
     ("docs/kubernetes/README.md", "[kind.md](kind.md)", "kind", "doesn't lead to kind.md"),
     ("build-and-deploy.sh", "fail 'minikube did not take the images'", "echo 'minikube did not take the images'",
      "goes on, or says no remedy"),
     ("build-and-deploy.sh", "trap 'rm -rf \"$work\"' EXIT", "trap \"rm -rf $work\" EXIT", "SC2064"),
 ]
+
+
+# What only shows in an image that was built.
+IMAGE = [
+    ("Dockerfile", "chmod 1777 /common/reports", "chmod 0755 /common/reports", "/reports has the mode 755, not 1777"),
+    ("Dockerfile", "/etc/os-release /common", "/etc/passwd /common", "has no etc/os-release"),
+    ("Dockerfile", 'revision="$REVISION"', 'revision="unknown"', "its label revision is unknown"),
+    ("Dockerfile", "USER 10001:10001", "USER 10001", "runs as 10001, not as 10001:10001"),
+    ("Dockerfile", 'ENTRYPOINT ["ticketing-report"]', "ENTRYPOINT ticketing-report", "starts ['/bin/sh'"),
+    ("k8s/image/build", "cp -r --preserve=mode", "cp /bin/true /common/usr/bin/; cp -r --preserve=mode",
+     "has a program true"),
+    ("k8s/image/build", "find /image -exec touch", "true /image -exec touch", "not SOURCE_DATE_EPOCH"),
+    ("k8s/image/inventory", "LC_ALL=C sort -u", "LC_ALL=C sort -u | grep -v arrow", "its list has no arrow"),
+    ("k8s/image/inventory", "chmod -R u=rwX", "rm -r \"$work\"/licences/serde-1*; chmod -R u=rwX",
+     "'serde-1."),
+]
+IMAGE_CONTEXT = ("Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "benches", "pipeline", "server", "stubs", "tests")
 
 
 def broken(root, changes):
@@ -105,19 +160,23 @@ def broken(root, changes):
     manifests.copies(root, lambda where, what: None, write=True)
 
 
-def copy(folder):
-    for name in ("k8s", "docs/kubernetes"):
-        if (check.ROOT / name).exists():
-            shutil.copytree(check.ROOT / name, folder / name)
+def copy(folder, more=(SOURCE,)):
+    for name in ("k8s", "docs/kubernetes", *more):
+        path = check.ROOT / name
+        if path.is_dir():
+            shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns("node_modules", "target", "__pycache__"))
+        else:
+            shutil.copy(path, folder / name)
     for name in ("Dockerfile", ".dockerignore", "Cargo.toml", "build-and-deploy.sh", "build-and-deploy.ps1"):
         shutil.copy(check.ROOT / name, folder / name)
     return folder
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    program = Path(sys.argv[1]).resolve()
+    image.as_root()
+    program, server = (Path(name).resolve() for name in sys.argv[1:])
     missed, count = [], 0
     for changes, whole in [*((scene, False) for scene in SCENES), (THOROUGH, True)]:
         with tempfile.TemporaryDirectory() as folder:
@@ -129,6 +188,15 @@ def main():
                 count += 1
                 if expected and not any(expected in line for line in found):
                     missed.append(f"{name} without `{before}`: nothing says `{expected}`")
+    with tempfile.TemporaryDirectory() as folder:
+        root, found = copy(Path(folder).resolve(), IMAGE_CONTEXT), []
+        missed += broken(root, IMAGE)
+        list(image.look(root, [program, server], image.IMAGES[:1],
+                        lambda where, what: found.append(f"{where}: {what}")))
+        for name, before, _, expected in IMAGE:
+            count += 1
+            if not any(expected in line for line in found):
+                missed.append(f"{name} without `{before}`: nothing says `{expected}`")
     # A copy that isn't one any more.
     with tempfile.TemporaryDirectory() as folder:
         root, found = copy(Path(folder).resolve()), []

@@ -10,6 +10,10 @@ NAMESPACE = "train-orchestrator"
 POD = "spec.template.spec"
 CRON_POD = "spec.jobTemplate.spec.template.spec"
 
+# Where a pod finds the name of its Job. The program knows this one's, with the minute it was due, from any other.
+JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
+CRONJOB = "ticketing-report-cronjob"
+
 
 def report(job, pod):
     """The values that the plain Job and the CronJob share, at their paths."""
@@ -23,6 +27,7 @@ def report(job, pod):
         (f"{pod}.containers.0.env.DB_HOST.value", "postgres-svc"),
         (f"{pod}.containers.0.env.DB_PORT.value", "5432"),
         (f"{pod}.containers.0.env.REPORT_STORE.value", "/reports"),
+        (f"{pod}.containers.0.env.REPORT_SCHEDULED_BY.valueFrom.fieldRef.fieldPath", JOB_NAME),
         (f"{pod}.containers.0.env.DB_USER.valueFrom.secretKeyRef",
          {"name": "postgres-secret", "key": "username", "optional": True}),
         (f"{pod}.containers.0.env.DB_PASSWORD.valueFrom.secretKeyRef",
@@ -54,7 +59,7 @@ CONTRACT = [
         (f"{POD}.containers.0.args", ["--output", "/reports/ticketing-report.xlsx"]),
         *report("spec", POD),
     ]),
-    ("k8s/ticketing-report-job.yaml", "CronJob", "ticketing-report-cronjob", [
+    ("k8s/ticketing-report-job.yaml", "CronJob", CRONJOB, [
         ("metadata.namespace", NAMESPACE),
         ("metadata.labels.app", "ticketing-report"),
         ("spec.schedule", "0 2 1 * *"),
@@ -85,6 +90,15 @@ CONTRACT = [
         ("metadata.namespace", NAMESPACE),
         ("spec.ports.0.port", 8080),
     ]),
+    ("k8s/overlays/pvc-with-components", "CronJob", "ticketing-report-prune", [
+        ("spec.timeZone", "Etc/UTC"),
+        # Whatever keeps less than this is somebody's own decision.
+        (f"{CRON_POD}.containers.0.args", ["prune", "--keep-editions=3", "--keep-days=400", "--apply"]),
+        (f"{CRON_POD}.containers.0.image", REPORT_IMAGE),
+        (f"{CRON_POD}.containers.0.resources", RESOURCES),
+        (f"{CRON_POD}.containers.0.env.REPORT_STORE.value", "/reports"),
+        (f"{CRON_POD}.volumes.reports.persistentVolumeClaim.claimName", "ticketing-reports-pvc"),
+    ]),
     ("k8s/demo-postgres", "Deployment", "postgres", [
         ("metadata.namespace", NAMESPACE),
         ("spec.template.metadata.labels.app", "postgres"),
@@ -95,17 +109,16 @@ CONTRACT = [
     ]),
 ]
 
-# What the server may do, and nothing else.
-VERBS = {
-    ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
-    ("batch", "cronjobs"): {"get", "list", "watch"},
-    ("", "pods"): {"get", "list", "watch"},
-    ("", "pods/log"): {"get"},
-    ("", "persistentvolumeclaims"): {"get", "list"},
+# What `report-server doctor` asks of the cluster. What the server asks stands in its source: see calls.py.
+DOCTOR = {
+    ("batch", "cronjobs"): {"get"},
+    ("", "pods"): {"list"},
+    ("", "persistentvolumeclaims"): {"get"},
 }
 
-# The secrets that there are, with their keys.
+# The secrets that there are, with their keys. Those of a bucket depend on whose it is.
 SECRETS = {"postgres-secret": {"username", "password"}, "report-server-tokens": {"tokens"}}
+BUCKET_SECRET = "report-store-credentials"
 
 # Exit codes that another try wouldn't change.
 HOPELESS = [2, 65, 78]

@@ -5,14 +5,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from manifests import build
+import lints
+import schedules
+from manifests import build, documents
 
 KINDS = {"cronjob": "CronJob", "deployment": "Deployment", "pvc": "PersistentVolumeClaim", "svc": "Service"}
 
 
 def named(path, text, root, known, problem):
+    examples = tuple(str(Path(name).parent) for name in re.findall(r"^# (k8s/overlays/\S+)", text, flags=re.M))
     for file in set(re.findall(r"(?<![\w/])k8s/[\w./-]+\w", text)):
-        if "/overlays/production" not in file and "/overlays/early" not in file and not (root / file).exists():
+        if not file.startswith(examples) and not (root / file).exists():
             problem(path, f"there is no {file}")
     for kind, name in set(re.findall(r"\b(cronjob|deployment|pvc|svc)/([a-z-]+)", text)):
         if (KINDS[kind], name) not in known:
@@ -36,9 +39,12 @@ def overlays(path, text, root, problem):
             if code or err.strip():
                 problem(path, f"the example {name} can't be built: {err.strip()}")
             keys = "newName|newTag|storageClassName|value|schedule|storage"
-            for value in re.findall(rf'(?:{keys}): "?([\w./ *-]+)', example):
+            for value in re.findall(rf'(?:{keys}): "?([\w./ *-]+)|^      - (\w+=\S+)$', example, flags=re.M):
+                value = value[0] or value[1].replace("=", ": ")
                 if value not in out:
                     problem(path, f"the example {name} says {value}, and what it builds doesn't")
+            lints.group(f"{path}, {name}", documents(out), problem)
+            schedules.look(f"{path}, {name}", documents(out), problem)
 
 
 def look(sets, root, problem):

@@ -8,6 +8,10 @@ from lints import at, containers, pods
 from manifests import program, said
 
 
+# What the build stages run.
+BUILD = ["k8s/image/build", "k8s/image/inventory"]
+
+
 def stages(text):
     """The stages of a Dockerfile: name, what it is from, and its instructions as (word, rest)."""
     joined = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.M))
@@ -68,7 +72,7 @@ def context(root, problem):
                if line.startswith("!")}
     text = (root / "Cargo.toml").read_text(encoding="utf-8")
     members = re.findall(r'"([^"]+)"', re.search(r"^members = \[(.*?)\]", text, flags=re.M | re.S).group(1))
-    needed = ["Cargo.toml", "Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", "k8s/image/inventory", *members]
+    needed = ["Cargo.toml", "Cargo.lock", "LICENSE-MIT", "LICENSE-APACHE", *BUILD, *members]
     for path in needed:
         if not any(path == entry or path.startswith(f"{entry}/") for entry in allowed):
             problem(".dockerignore", f"keeps {path} from Docker, and the build needs it")

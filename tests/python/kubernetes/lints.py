@@ -2,7 +2,11 @@
 
 import re
 
-from contract import CONTRACT, CRON_POD, HOPELESS, HOST_PREFIX, NAMESPACE, POD, SECRETS, VERBS
+import rights
+from contract import (
+    BUCKET_SECRET, CONTRACT, CRON_POD, HOPELESS, HOST_PREFIX, NAMESPACE, POD, REPORT_IMAGE, REPORT_LABELS, SECRETS,
+    SERVER_IMAGE,
+)
 from manifests import PLAIN, find, said
 
 CLUSTER_WIDE = {"Namespace", "PersistentVolume"}
@@ -49,6 +53,29 @@ def quantity(text):
 
 def meets(labels, wanted):
     return all(labels.get(key) == value for key, value in wanted.items())
+
+
+def selects(selector, labels):
+    """Of what a selector can say, this knows what ours do."""
+    expressions = selector.get("matchExpressions", [])
+    assert all(expression["operator"] == "In" for expression in expressions)
+    return meets(labels, selector.get("matchLabels", {})) and all(
+        labels.get(expression["key"]) in expression["values"] for expression in expressions)
+
+
+def settings(container, found):
+    """The variables that a container gets by their values: its own, and those of the ConfigMaps it names."""
+    given = {}
+    for source in container.get("envFrom", []):
+        config = find(found, "ConfigMap", at(source, "configMapRef.name")) or {}
+        given |= config.get("data", {})
+    return given | {variable["name"]: variable.get("value") for variable in container.get("env", [])}
+
+
+def subcommand(container):
+    """`demo` or `prune`, or nothing for a report."""
+    first = (container.get("args") or [""])[0]
+    return None if first.startswith("-") else first
 
 
 def contract(sets, problem):
@@ -170,11 +197,25 @@ def references(where, found, problem):
                 if secret and secret["key"] not in SECRETS.get(secret["name"], ()):
                     wrong(f"the secret {secret['name']} has no key {secret['key']}")
                 value = variable.get("value", "")
-                if re.search("PASSWORD|SECRET|TOKEN|_KEY", variable["name"]) and value and not value.startswith("/"):
+                if re.search(SECRET, variable["name"]) and value and not value.startswith("/"):
                     wrong(f"{variable['name']} has its value in the manifest")
+            for source in container.get("envFrom", []):
+                name = at(source, "configMapRef.name")
+                if name and not find(found, "ConfigMap", name):
+                    wrong(f"there is no ConfigMap {name}")
+                secret = source.get("secretRef")
+                # Without it, the pod's own identity counts.
+                if secret and secret != {"name": BUCKET_SECRET, "optional": True}:
+                    wrong(f"takes all of the secret {secret['name']}, or needs it")
     for document in found:
         if document["kind"] == "Secret":
             problem(where, f"{said(document)}: secrets don't stand in files")
+        for name in document.get("data", {}) if document["kind"] == "ConfigMap" else []:
+            if re.search(SECRET, name):
+                problem(where, f"{said(document)}: {name} has its value in the manifest")
+
+
+SECRET = "PASSWORD|SECRET|TOKEN|_KEY"
 
 
 # Applied after the file or folder that has the claim.
@@ -197,8 +238,8 @@ def selectors(where, found, problem):
                 if port["targetPort"] not in ports:
                     problem(where, f"{said(document)}: no pod that it selects has a port {port['targetPort']}")
         if kind == "NetworkPolicy":
-            wanted = at(document, "spec.podSelector.matchLabels")
-            if not wanted or not any(meets(labels, wanted) for _, labels, _ in made):
+            selector = at(document, "spec.podSelector")
+            if not selector or not any(selects(selector, labels) for _, labels, _ in made):
                 problem(where, f"{said(document)}: selects no pod of ours, or all that there are")
     for document, _, pod in made:
         terms = at(pod, "affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution") or []
@@ -209,35 +250,68 @@ def selectors(where, found, problem):
 
 
 def network(where, found, problem):
-    """Reports reach the database's port and nothing but that and names."""
+    """Reports reach the database, what cleans up reaches nothing, and both the bucket if the store is one."""
     policies = [document["spec"] for document in found if document["kind"] == "NetworkPolicy"]
     for document, labels, pod in pods(found):
-        mine = [spec for spec in policies if meets(labels, at(spec, "podSelector.matchLabels"))]
+        mine = [spec for spec in policies if selects(spec["podSelector"], labels)]
         if policies and not any("Ingress" in spec["policyTypes"] for spec in mine):
             problem(where, f"{said(document)}: no policy keeps connections from it")
-        if policies and labels.get("app") == "ticketing-report":
+        container = pod["containers"][0]
+        if policies and container["image"] == REPORT_IMAGE and subcommand(container) != "demo":
             allowed = {port["port"] for spec in mine for rule in spec.get("egress", []) for port in rule["ports"]}
-            wanted = {53, int(at(pod, "containers.0.env.DB_PORT.value"))}
-            if allowed != wanted or any("ingress" in spec for spec in mine):
+            given = settings(container, found)
+            wanted = {int(port) for port in [given.get("DB_PORT")] if port}
+            wanted |= {443} if "://" in given.get("REPORT_STORE", "") else set()
+            wanted |= {53} if wanted else set()
+            closed = any("Egress" in spec["policyTypes"] for spec in mine)
+            if allowed != wanted or not closed or any("ingress" in spec for spec in mine):
                 problem(where, f"{said(document)}: its policies let it reach the ports {sorted(allowed)}, "
                                f"not {sorted(wanted)}, or let it be reached")
 
 
-def rights(where, found, problem):
-    for document in found:
-        if document["kind"] == "ClusterRole" or document["kind"] == "ClusterRoleBinding":
-            problem(where, f"{said(document)}: nothing needs rights beyond the namespace")
-        if document["kind"] == "Role":
-            given = {(group, resource): set(rule["verbs"]) for rule in document["rules"]
-                     for group in rule["apiGroups"] for resource in rule["resources"]}
-            if given != VERBS:
-                problem(where, f"{said(document)}: gives {given}, and not {VERBS}")
-        if document["kind"] == "RoleBinding":
-            for subject in document["subjects"]:
-                if not find(found, subject["kind"], subject["name"]):
-                    problem(where, f"{said(document)}: there is no {subject['kind']} {subject['name']}")
-            if not find(found, "Role", document["roleRef"]["name"]):
-                problem(where, f"{said(document)}: there is no Role {document['roleRef']['name']}")
+def stores(where, found, problem):
+    """All have the same store; a folder is on the volume, and where there is a bucket there is no volume."""
+    known = {}
+    for document, labels, pod in pods(found):
+        container = pod["containers"][0]
+        if container["image"] not in (REPORT_IMAGE, SERVER_IMAGE) or subcommand(container) == "demo":
+            continue
+        store = settings(container, found).get("REPORT_STORE") or "nothing"
+        known.setdefault(store, document)
+        mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        claimed = [name for name, volume in volumes.items() if "persistentVolumeClaim" in volume]
+        if "://" in store:
+            scratch = at(volumes.get(mounts.get("/tmp")) or {}, "emptyDir.sizeLimit") or "0"
+            if claimed or find(found, "PersistentVolumeClaim", "ticketing-reports-pvc"):
+                problem(where, f"{said(document)}: the store is a bucket, and there is a claim as well")
+            if container["image"] == REPORT_IMAGE and quantity(scratch) < 2**30:
+                problem(where, f"{said(document)}: an edition is made in /tmp, and {scratch} is too little")
+        elif [mounts.get(store)] != claimed:
+            problem(where, f"{said(document)}: the store is {store}, and no claim is mounted there")
+    if len(known) > 1:
+        said_by = ", ".join(f"{store} in {said(document)}" for store, document in known.items())
+        problem(where, f"the store isn't the same everywhere: {said_by}")
+
+
+def cleaning(where, found, problem):
+    """Nothing is deleted unless somebody asked for the component, and what deletes is no report."""
+    for document, labels, pod in pods(found):
+        for container in containers(pod):
+            if container["image"] != REPORT_IMAGE:
+                continue
+            if (subcommand(container) is not None) is meets(labels, REPORT_LABELS):
+                problem(where, f"{said(document)}: the server takes whatever is labelled {REPORT_LABELS} for a report, "
+                               "and nothing else")
+            # Pages show how to ask for it.
+            if subcommand(container) == "prune" and not (where.endswith("-with-components") or ".md" in where):
+                problem(where, f"{said(document)}: deletes, and nobody has asked for it")
+        if document["kind"] == "CronJob":
+            spec = document["spec"]
+            if spec.get("concurrencyPolicy") != "Forbid" or None in (
+                    spec.get("startingDeadlineSeconds"), spec.get("successfulJobsHistoryLimit"),
+                    spec.get("failedJobsHistoryLimit"), job_spec(document).get("ttlSecondsAfterFinished")):
+                problem(where, f"{said(document)}: two at once, late starts or old Jobs aren't limited")
 
 
 def volumes(where, found, problem):
@@ -281,12 +355,18 @@ def groups(sets):
     yield "k8s/demo-postgres", sets.get("k8s/overlays/pvc", []) + sets.get("k8s/demo-postgres", [])
 
 
+def group(where, found, problem):
+    for lint in (names, resources, restricted, failures, references, selectors, network, stores, cleaning, volumes):
+        lint(where, found, problem)
+
+
 def look(sets, root, problem):
     contract(sets, problem)
     plain_job(sets, problem)
+    made = rights.calls(root)
     for where, found in groups(sets):
-        for lint in (names, resources, restricted, failures, references, selectors, network, rights, volumes):
-            lint(where, found, problem)
+        group(where, found, problem)
+        rights.look(where, found, problem, made)
     for path in sorted((root / "k8s").rglob("*.yaml")):
         if re.search(r"[a-z]+://[^/\s:]+:[^/\s@]+@|secretGenerator", path.read_text(encoding="utf-8")):
             problem(path.relative_to(root).as_posix(), "holds a password, or makes a secret from a file")

@@ -4,6 +4,7 @@ import functools
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +25,9 @@ COPIES = [
     ("k8s/base/pvc.yaml", "k8s/pv-hostpath.yaml", ["PersistentVolumeClaim"]),
     ("k8s/overlays/docker-desktop/pv.yaml", "k8s/pv-hostpath.yaml", ["PersistentVolume"]),
 ]
+
+# Components that no overlay has by itself: each overlay is built a second time with all of them.
+OPTIONAL = ["doctor", "retention"]
 
 # No manifests, though they are YAML.
 OTHER = ["k8s/alerts.yaml"]
@@ -111,6 +115,19 @@ def build(root, folder):
     return folder, done.returncode, done.stdout, done.stderr
 
 
+def with_components(root, folder, overlays):
+    """In `folder`, a copy of the overlays, each a second time with the optional components."""
+    shutil.copytree(root / "k8s", Path(folder) / "k8s")
+    for overlay in overlays:
+        content = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+                   "resources": [f"../{Path(overlay).name}"],
+                   "components": [f"../../components/{name}" for name in OPTIONAL]}
+        target = Path(folder) / f"{overlay}-with-components"
+        target.mkdir()
+        (target / "kustomization.yaml").write_text(yaml.safe_dump(content))
+        yield target.relative_to(folder).as_posix()
+
+
 def read(root, problem):
     """Everything there is, by the file or the folder that it is applied from."""
     folders, named = kustomizations(root)
@@ -118,15 +135,18 @@ def read(root, problem):
         if name not in named and name not in PLAIN + OTHER:
             problem(name, "no kustomization names it")
     for folder in sorted({str(Path(name).parent) for name in files(root) if "/components/" in name}):
-        if folder not in named:
+        if folder not in named and Path(folder).name not in OPTIONAL:
             problem(folder, "no overlay uses this component, so nothing proves that it can be built")
 
     sets = {name: documents((root / name).read_text(encoding="utf-8")) for name in PLAIN}
     if not program("kubectl"):
         problem("kubectl", "is not there: install the packages of tests/python/kubernetes/requirements.txt")
         return sets
-    with ThreadPoolExecutor(4) as pool:
-        for folder, code, out, err in pool.map(lambda folder: build(root, folder), folders):
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(4) as pool:
+        overlays = [folder for folder in folders if folder.startswith("k8s/overlays/")]
+        more = [(temporary, folder) for folder in with_components(root, temporary, overlays)]
+        built = pool.map(lambda pair: build(*pair), [(root, folder) for folder in folders] + more)
+        for folder, code, out, err in built:
             if code:
                 problem(folder, f"kubectl kustomize fails: {err.strip()}")
             elif err.strip():

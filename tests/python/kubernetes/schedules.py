@@ -3,8 +3,8 @@
 import datetime
 import zoneinfo
 
-from contract import CRON_POD, POD
-from lints import at
+from contract import CRON_POD, CRONJOB, JOB_NAME, POD
+from lints import at, subcommand
 from manifests import said
 
 
@@ -37,7 +37,7 @@ def firings(schedule, zone, days=730):
 
 
 def look(where, found, problem):
-    """A run of the month before, however late it may start, must still mean the month that the schedule meant."""
+    """A run must mean the month that its schedule meant, and that month must be over."""
     for document in found:
         if document["kind"] != "CronJob":
             continue
@@ -49,17 +49,26 @@ def look(where, found, problem):
         except (ValueError, zoneinfo.ZoneInfoNotFoundError) as error:
             problem(where, f"{said(document)}: the schedule or a time zone isn't one: {error}")
             continue
+        if not moments:
+            problem(where, f"{said(document)}: the schedule never fires")
+        if subcommand(container):
+            continue
         for server in (other for other in found if other["kind"] == "Deployment"):
             own = at(server, f"{POD}.containers.0.env.REPORT_TIME_ZONE.value")
             if own and own != report_zone:
                 problem(where, f"{said(server)}: its REPORT_TIME_ZONE is {own}, that of the reports {report_zone}")
-        if not moments:
-            problem(where, f"{said(document)}: the schedule never fires")
-        if any(moment.utcoffset() != moment.astimezone(days).utcoffset() for moment in moments):
-            problem(where, f"{said(document)}: timeZone {spec['timeZone']} and REPORT_TIME_ZONE {report_zone} differ, "
-                           "so a report may be of another month than the schedule means")
+        for moment in moments:
+            # The program counts from when the run was due, in UTC, and a month ends when it does in the report's zone.
+            if len({moment.astimezone(other).month for other in (zone, datetime.UTC, days)}) > 1:
+                problem(where, f"{said(document)}: at {moment:%H:%M on the %d} it is another month in UTC or in "
+                               f"{report_zone} than in {zone}: move the schedule, or change a zone")
+                break
+        # By its Job's name the program knows when a run was due. Without it, it can only take the time of its start.
+        named = document["metadata"]["name"] == CRONJOB and at(
+            container, "env.REPORT_SCHEDULED_BY.valueFrom.fieldRef.fieldPath") == JOB_NAME
         latest = datetime.timedelta(seconds=spec.get("startingDeadlineSeconds", 10**7))
         latest += datetime.timedelta(seconds=at(spec, "jobTemplate.spec.activeDeadlineSeconds") or 0)
         relative = "previous-month" in container.get("args", [])
-        if relative and any((moment + latest).astimezone(days).month != moment.month for moment in moments):
+        if relative and not named and any((moment + latest).astimezone(days).month != moment.month
+                                          for moment in moments):
             problem(where, f"{said(document)}: a late run may start in the next month, and would report another one")

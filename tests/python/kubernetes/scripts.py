@@ -14,6 +14,7 @@ from pathlib import Path
 import tree_sitter
 import tree_sitter_powershell
 
+from images import BUILD
 from manifests import program
 
 SHELL = "build-and-deploy.sh"
@@ -148,8 +149,8 @@ def look(root, problem, whole):
         return
     if not program("shellcheck"):
         return problem("shellcheck", "is not there: install the packages of tests/python/kubernetes/requirements.txt")
-    done = subprocess.run([program("shellcheck"), "--format=gcc", SHELL, "k8s/image/inventory"], cwd=root,
-                          capture_output=True, text=True)
+    done = subprocess.run([program("shellcheck"), "--format=gcc", SHELL, *BUILD], cwd=root, capture_output=True,
+                          text=True)
     for line in done.stdout.splitlines():
         problem("shellcheck", line)
     rehearse(root, problem)

@@ -272,11 +272,14 @@ pub async fn show_tables(store: &Store, run: &str, period: PeriodId, number: u32
         if older {
             let source = store.on_disk(Place::Table(period, number, table.name), run).await?;
             let target = store.staging(run)?.join(&staged);
-            snapshot::migrate(table, &source, &target).map_err(|e| StoreError::Object {
-                place: source.display().to_string(),
-                reason: e.to_string(),
-                full: false,
-            })?;
+            // From a thread of its own: Polars, which adds up what is written, doesn't bear an async one.
+            let migrated =
+                std::thread::scope(|scope| scope.spawn(|| snapshot::migrate(table, &source, &target)).join());
+            let failed = |reason| StoreError::Object { place: source.display().to_string(), reason, full: false };
+            match migrated {
+                Ok(migrated) => migrated.map_err(|e| failed(e.to_string()))?,
+                Err(_) => return Err(failed("a fault in the program".to_owned())),
+            }
             store.put(run, &staged, Place::Latest(table.name, period)).await?;
             continue;
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::date;
-use pipeline::demo::DemoOptions;
+use pipeline::{demo::DemoOptions, period::ReportTimeZone};
 use tests::{
-    database::{Database, Kind},
+    database::{Database, Kind, SMALL},
     workplace::Workplace,
 };
 
@@ -85,4 +85,34 @@ fn the_months_together_hold_every_ticket_once_in_every_time_zone(kind: Kind) {
     for other in &zones[1..] {
         assert_ne!(months["UTC"], months[other], "{other} must differ from UTC for this test to say anything");
     }
+}
+
+/// The name of the Job that the schedule makes for a moment, in minutes since 1970.
+fn job_of(moment: &str) -> String {
+    let moment: jiff::Timestamp = moment.parse().unwrap();
+    format!("ticketing-report-cronjob-{}", moment.as_second() / 60)
+}
+
+#[test]
+fn a_run_that_the_schedule_made_reports_the_month_before_its_own_time_however_late_it_is() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL));
+    let run = |job: &str, zone: &str| {
+        let arguments = ["--period", "previous-month", "--time-zone", zone, "--store", "reports", "--quiet"];
+        work.with(&database, &arguments).env("REPORT_SCHEDULED_BY", job).finish()
+    };
+    run(&job_of("2025-02-01T02:00:00Z"), "Europe/Rome").succeeded();
+    assert_eq!(work.store().manifest().period.to_string(), "2025-01");
+    // In New York it is January still.
+    let ended = run(&job_of("2025-02-01T02:00:00Z"), "America/New_York");
+    assert!(ended.failed(78).contains("America/New_York"), "{:?}", ended.stderr);
+    // In Rome it is February already, in UTC it isn't.
+    assert!(run(&job_of("2025-01-31T23:30:00Z"), "Europe/Rome").failed(78).contains("2025-01-31T23:30:00Z"));
+    assert!(run(&job_of("2125-02-01T02:00:00Z"), "UTC").failed(78).contains("2125-01-01 to 2125-01-31"));
+    // Only the schedule's own names tell a time.
+    for job in ["ticketing-report-cronjob-by-hand", "ticketing-report-28972980", "ticketing-report-cronjob-", ""] {
+        run(job, "UTC").succeeded();
+    }
+    let months: Vec<_> = work.store().manifests().iter().map(|manifest| manifest.period.to_string()).collect();
+    let now = ReportTimeZone::utc().date_at(jiff::Timestamp::now()).first_of_month().yesterday().unwrap();
+    assert_eq!(months, ["2025-01".to_owned(), now.strftime("%Y-%m").to_string()]);
 }

@@ -1,8 +1,14 @@
 //! What earlier runs could not finish, or what somebody has removed: the next run mends it, or `check --repair`.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
+use parquet::{
+    arrow::{ArrowWriter, ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder},
+    file::{metadata::KeyValue, properties::WriterProperties},
+};
+use pipeline::{columns::TABLES, manifest::Manifest};
 use tests::{
+    cells::Cell,
     database::{Database, Kind, SMALL},
     mount,
     store_folder::{StoreFolder, sha256},
@@ -240,4 +246,58 @@ fn check_repair_finds_damaged_files_and_removes_only_old_half_made_ones() {
     let findings: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let damaged = findings.as_array().unwrap().iter().find(|finding| finding["state"] == "failed").unwrap();
     assert!(damaged["detail"].as_str().unwrap().contains("editions/2025-01/2/bookings.parquet"), "{damaged}");
+}
+
+/// Makes an edition what version 1 of the schema would have made: bookings and refunds without their last five columns,
+/// and no exceptions.
+fn as_version_1(store: &StoreFolder, manifest: &Manifest) {
+    let place = |file: &str| store.file(&format!("editions/{}/{}/{file}", manifest.period, manifest.edition));
+    let mut edited: serde_json::Value = serde_json::from_slice(&fs::read(place("manifest.json")).unwrap()).unwrap();
+    edited["schema_version"] = 1.into();
+    edited.as_object_mut().unwrap().remove("exceptions");
+    fs::remove_file(place("exceptions.parquet")).unwrap();
+    for table in ["bookings", "refunds"] {
+        let path = store.table_file(manifest, table);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(&path).unwrap()).unwrap();
+        let first = builder.schema().fields().len() - 5;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), 0..first);
+        let batches: Vec<_> = builder.with_projection(mask).build().unwrap().map(Result::unwrap).collect();
+        let version = vec![KeyValue::new("schema_version".to_owned(), "1".to_owned())];
+        let properties = WriterProperties::builder().set_key_value_metadata(Some(version)).build();
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = ArrowWriter::try_new(file, Arc::clone(&batches[0].schema()), Some(properties)).unwrap();
+        batches.iter().for_each(|batch| writer.write(batch).unwrap());
+        writer.close().unwrap();
+        edited["tables"][table]["sha256"] = sha256(&path).unwrap().into();
+        edited["tables"][table]["size"] = fs::metadata(&path).unwrap().len().into();
+    }
+    fs::write(place("manifest.json"), edited.to_string()).unwrap();
+}
+
+#[test]
+fn a_month_of_an_older_schema_version_is_shown_with_the_columns_that_have_been_added_since() {
+    for mender in Mender::ALL {
+        let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL));
+        work.succeed(&database, &JANUARY);
+        let (store, manifest) = (work.store(), work.store().manifest());
+        let before = store.table(&manifest, "bookings");
+        as_version_1(&store, &manifest);
+        fs::write(store.file("state/shown/2025-01.json"), "1").unwrap();
+
+        mender.mend(&work, &database);
+        for table in TABLES {
+            let shown = tests::cells::read_parquet(
+                &store.file(&format!("snapshots/{}/month=2025-01/part-0.parquet", table.name)),
+            );
+            let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+            assert_eq!(shown.columns, names, "{}", table.name);
+        }
+        let shown = tests::cells::read_parquet(&store.file("snapshots/bookings/month=2025-01/part-0.parquet"));
+        let known = before.columns.len() - 5;
+        for (row, before) in shown.rows.iter().zip(&before.rows) {
+            assert_eq!(row[..known], before[..known]);
+            assert!(row[known..].iter().all(|cell| *cell == Cell::Null));
+        }
+        assert_eq!(shown.rows.len(), before.rows.len());
+    }
 }

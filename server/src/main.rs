@@ -10,6 +10,11 @@ use server::{
 };
 use tracing_subscriber::EnvFilter;
 
+/// See docs/decisions/allocator.md.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()

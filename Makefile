@@ -13,7 +13,7 @@ TARGET = $$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_direc
 # What `make test` does, in this order: what fails fast comes first.
 STEPS = prepare format deny program lint slim suite doc tidy
 
-.PHONY: help run serve notebooks program test $(STEPS) advisories figures load read-back side-by-side stages instructions pictures clean
+.PHONY: help run serve notebooks program test $(STEPS) advisories figures load lake read-back side-by-side stages instructions pictures clean
 
 help:
 	@echo 'make run         build, make a demo database, report its previous month into ./reports'
@@ -26,6 +26,7 @@ help:
 	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
 	@echo 'make figures     the report at its full size, measured into docs/figures.md'
 	@echo 'make load        of these only the server under load'
+	@echo 'make lake        three years of a million tickets a month, made and read, into docs/figures.md'
 	@echo 'make read-back   a workbook of a million tickets, read to its last cell by other programs'
 	@echo 'make side-by-side  the same beside other tools, into docs/side-by-side.md'
 	@echo 'make stages      each stage alone, timed by criterion'
@@ -135,6 +136,11 @@ figures: prepare program
 # Three minutes of these: the server under load.
 load: prepare program
 	"$(TARGET)/release/figures" --server
+
+# An hour and 20 GB of disk for a while: three years of a million tickets a month, and how well they are read. No part of
+# `figures`, as it takes so long.
+lake: prepare program
+	"$(TARGET)/release/figures" --lake
 
 # A quarter of an hour: every cell of a million tickets, read by other programs.
 read-back: prepare program

@@ -5,7 +5,8 @@
 //! core and 512 MiB, a pod's limits, suffice for a million, and does it ever wait there? What does a smaller workbook
 //! cost? Run it by `make figures`, as root, because limits are set through control groups. With `--read-back` it answers
 //! another one: do other programs read all that is in a workbook of a million tickets, to the last row? With `--server` it
-//! measures only the server: a thousand downloads at once, lists of ten thousand editions, two hundred open pages.
+//! measures only the server: a thousand downloads at once, lists of ten thousand editions, two hundred open pages. With
+//! `--lake` it measures three years of a million tickets a month, as analysts read them.
 #![expect(clippy::unwrap_used, reason = "a measurement that fails must stop where it fails")]
 
 use std::{
@@ -42,6 +43,7 @@ fn main() {
     let old = fs::read_to_string(&path).unwrap();
     match std::env::args().nth(1).as_deref() {
         Some("--read-back") => return read_back(),
+        Some("--lake") => return lake(&path),
         Some("--server") => {
             let kept = old.split_once(SERVER).map_or(old.as_str(), |(kept, _)| kept);
             return fs::write(&path, format!("{kept}{}", server())).unwrap();
@@ -180,6 +182,17 @@ fn read_back() {
         .status()
         .unwrap();
     assert!(status.success(), "a reader doesn't find what the snapshot holds");
+}
+
+/// Three years of a million tickets a month: a script makes, reads and measures them, and writes its section itself.
+#[expect(clippy::print_stdout, reason = "what was measured is what the program is run for")]
+fn lake(figures: &Path) {
+    let database = PostgresDatabase::empty();
+    let report = command();
+    let server = report.with_file_name("report-server");
+    let url = database.url();
+    let arguments: [&Path; 5] = [&report, &server, Path::new(&url), Path::new("--figures"), figures];
+    println!("{}", tools::python_of("analysts", "../../benches/lake/lake.py", &arguments));
 }
 
 /// Whether memory stays flat: one month that is all there is.

@@ -1,15 +1,22 @@
 """Whether polars, DuckDB, pandas and pyarrow read the same from a store, and the same as its workbooks say.
 
-Usage: conformance.py STORE
+Usage: conformance.py STORE [REPORT_SERVER]
 
 Each reader loads all months of a table in one line. Their types must be alike; rows and sums per month and currency
-must be those of the manifests, and the workbooks' sheet TicketingReport must have the same, to the cent. The store
-needs a month without tickets, as such a month is where types are lost first. Ends with 1 and what differs.
+must be those of the manifests, and the workbooks' sheet TicketingReport must have the same, to the cent. What stands
+for a month is its newest edition; an edition that is named by its number is read as it was published. With
+REPORT_SERVER both are read from its URLs too, where they must be the same bytes. The store needs a month without
+tickets, as such a month is where types are lost first, and one in two editions. Ends with 1 and what differs.
 """
 
+import hashlib
+import io
 import json
 import re
+import subprocess
 import sys
+import tempfile
+import urllib.request
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,6 +27,10 @@ import polars
 import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
+
+from serving import Server  # noqa: E402: found by the line above
 
 # Each table with its currency and its amount.
 TABLES = {
@@ -39,6 +50,14 @@ READERS = {
     "pandas, typed": lambda table: pandas.read_parquet(f"{table}/", dtype_backend="pyarrow"),
     "pyarrow": lambda table: pyarrow.dataset.dataset(table, partitioning="hive").to_table(),
     "pyarrow, by read_table": lambda table: pyarrow.parquet.read_table(table),
+}
+
+# One file, without a month.
+ONE_FILE = {
+    "polars": lambda path: polars.read_parquet(path, hive_partitioning=False),
+    "duckdb": lambda path: duckdb.sql(f"SELECT * FROM read_parquet('{path}', hive_partitioning = false)"),
+    "pandas": lambda path: pandas.read_parquet(path, dtype_backend="pyarrow", partitioning=None),
+    "pyarrow": lambda path: pyarrow.parquet.read_table(path, partitioning=None),
 }
 
 wrong = []
@@ -171,17 +190,28 @@ def same_types(table, folder, frames):
             )
 
 
+def same_meanings(table, folder, months):
+    """Each file says what it is and what its columns mean, in the same words everywhere."""
+    for month, manifest in months.items():
+        path = folder / f"month={month}" / "part-0.parquet"
+        told = {key.decode(): value.decode() for key, value in pyarrow.parquet.read_metadata(path).metadata.items()}
+        of = {key: told.get(key) for key in ("table", "schema_version", "time_zone", "cut")}
+        expected = {
+            "table": table, "schema_version": str(manifest["schema_version"]), "time_zone": manifest["time_zone"],
+            "cut": manifest["cut"]["at"],
+        }
+        must(of == expected, f"{table}, {month}: the file says {of}, the manifest {expected}")
+        meanings = {f.name: f.metadata[b"description"].decode() for f in pyarrow.parquet.read_schema(path)}
+        must(meanings == json.loads(told["columns"]), f"{table}, {month}: columns mean one thing here, another there")
+
+
 def empty_month(table, folder, month):
     """A month without tickets is a valid file with all columns and types, for everybody."""
     path = folder / f"month={month}" / "part-0.parquet"
-    for reader, frame in {
-        "polars": polars.read_parquet(path),
-        "duckdb": duckdb.sql(f"SELECT * FROM read_parquet('{path}', hive_partitioning = false)"),
-        "pandas": pandas.read_parquet(path, dtype_backend="pyarrow", partitioning=None),
-        "pyarrow": pyarrow.parquet.read_table(path, partitioning=None),
-    }.items():
+    for reader, read in ONE_FILE.items():
+        frame = read(path)
         must(count(frame) == 0, f"{table}, {reader}: {month} has {count(frame)} rows")
-        found = {name: type_ for name, type_ in types(frame).items() if name != "month"}
+        found = types(frame)
         must(found == promised(found) and len(found) > 5, f"{table}, {reader}: in the empty {month} types are {found}")
 
 
@@ -210,6 +240,98 @@ def same_rows(table, months, frames):
                 )
         rows = sum(file(manifest, table)["rows"] for manifest in months.values())
         must(count(frame) == rows, f"{table}, {reader}: {count(frame)} rows, the manifests say {rows}")
+
+
+def totals_of(frame, currency, amount):
+    """Rows and sum of a file by currency, each reader with its own means."""
+    if isinstance(frame, polars.DataFrame):
+        rows = frame.group_by(currency).agg(polars.len(), polars.sum(amount)).iter_rows()
+    elif isinstance(frame, duckdb.DuckDBPyRelation):
+        rows = frame.aggregate(f"{currency}, count(*), sum({amount})").fetchall()
+    elif isinstance(frame, pyarrow.Table):
+        made = frame.group_by([currency]).aggregate([([], "count_all"), (amount, "sum")])
+        rows = zip(*(made[name].to_pylist() for name in (currency, "count_all", f"{amount}_sum")))
+    else:
+        rows = frame.groupby(currency)[amount].agg(["size", "sum"]).itertuples()
+    return {code: (count, Decimal(total)) for code, count, total in rows}
+
+
+def as_published(what, frame, table, manifest):
+    """A single file has the types, rows and sums that its own edition's manifest says."""
+    rows = file(manifest, table)["rows"]
+    must(count(frame) == rows, f"{what}: {count(frame)} rows, the manifest says {rows}")
+    found = types(frame)
+    must(found == promised(found), f"{what}: types are {found}")
+    if TABLES[table]:
+        expected = {code: (of["rows"], Decimal(of["amount"])) for code, of in file(manifest, table)["totals"].items()}
+        must(totals_of(frame, *TABLES[table]) == expected, f"{what}: sums aren't those of its manifest, {expected}")
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def editions(store, manifests, months):
+    """What stands for a month is its newest edition; each edition can be read by its number."""
+    for table in TABLES:
+        for month, manifest in months.items():
+            shown = (store / "snapshots" / table / f"month={month}" / "part-0.parquet").read_bytes()
+            newest = file(manifest, table)["sha256"]
+            must(sha256(shown) == newest, f"{table}, {month}: the file isn't that of edition {manifest['edition']}")
+        for manifest in manifests:
+            period, edition = manifest["period"], manifest["edition"]
+            path = store / "editions" / period / str(edition) / f"{table}.parquet"
+            for reader, read in ONE_FILE.items():
+                as_published(f"{table}, {reader}, edition {edition} of {period}", read(str(path)), table, manifest)
+    print(f"{len(manifests)} editions by their numbers, the newest of {len(months)} months by name")
+
+
+def from_server(store, report_server, manifests, months):
+    """The same from the server's URLs, of the newest edition and of one by its number."""
+    # DuckDB reads over HTTP in a version of its own.
+    with_http = Path(sys.prefix).parent / "duckdb" / "bin" / "python"
+    readers = Path(__file__).resolve().parents[1] / "server" / "readers.py"
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(report_server).resolve(), Path(folder), ["--store", store, "--rate", "100000"], {})
+        with server:
+
+            def address(table, period, edition):
+                return f"{server.url}/api/k8s/snapshots/{period}/{edition}/{table}.parquet"
+
+            wanted = [(manifest["period"], str(manifest["edition"]), manifest) for manifest in manifests]
+            wanted += [(month, "latest", manifest) for month, manifest in months.items()]
+            for table in TABLES:
+                for period, edition, manifest in wanted:
+                    url, what = address(table, period, edition), f"{table}, {edition} of {period}"
+                    with urllib.request.urlopen(url) as answer:
+                        content = answer.read()
+                    must(sha256(content) == file(manifest, table)["sha256"], f"{what}: other bytes from the server")
+                    # As each is told of a URL; pyarrow knows none, and takes the file that was fetched.
+                    frames = {
+                        "polars": polars.scan_parquet(url).collect(),
+                        "pandas": pandas.read_parquet(url, dtype_backend="pyarrow"),
+                        "pyarrow": pyarrow.parquet.read_table(io.BytesIO(content)),
+                    }
+                    for reader, frame in frames.items():
+                        as_published(f"{what}, {reader} from the server", frame, table, manifest)
+            urls = [address("tickets", month, "latest") for month in months]
+            of_all = polars.scan_parquet(urls).select(polars.len()).collect().item()
+            rows = sum(manifest["rows"] for manifest in months.values())
+            must(of_all == rows, f"polars, all months from the server: {of_all} rows, the manifests say {rows}")
+            for period, edition, manifest in ((p, e, m) for p, e, m in wanted if (p, e) in pinned(manifests)):
+                command = [with_http, "-B", readers, "duckdb", address("tickets", period, edition)]
+                said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+                # Across currencies, as it is only compared.
+                amount = sum(Decimal(of["amount"]) for of in manifest["tables"]["tickets"]["totals"].values())
+                expected = f"{manifest['rows']} {amount}"
+                must(said == expected, f"duckdb from the server, {edition} of {period}: {said}, not {expected}")
+    print(f"{len(wanted)} editions from the server's URLs, the same bytes")
+
+
+def pinned(manifests):
+    """A period in two editions: both by their numbers, and the newest by name."""
+    twice = max(manifest["period"] for manifest in manifests if manifest["edition"] > 1)
+    return {(twice, "latest"), *((twice, str(m["edition"])) for m in manifests if m["period"] == twice)}
 
 
 def workbook_totals(rows):
@@ -267,9 +389,9 @@ def same_workbook(store, manifest, own):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    store = Path(sys.argv[1]).resolve()
+    store, *report_server = (Path(argument).resolve() for argument in sys.argv[1:])
     manifests = [json.loads(path.read_text(encoding="utf-8")) for path in store.glob("editions/*/*/manifest.json")]
     months = {}
     for manifest in sorted(manifests, key=lambda m: (m["period"], m["edition"])):
@@ -279,6 +401,8 @@ def main():
     if not empty or len(months) - len(empty) < 2:
         had = f"{store} has {len(months)} months, {len(empty)} of them empty"
         sys.exit(f"{had}: two with tickets and an empty one are needed")
+    if not any(manifest["edition"] > 1 for manifest in manifests):
+        sys.exit(f"{store} has no period in two editions, which is needed")
 
     for table in TABLES:
         folder = store / "snapshots" / table
@@ -287,6 +411,7 @@ def main():
         frames = load(table, folder)
         same_types(table, folder, frames)
         same_rows(table, months, frames)
+        same_meanings(table, folder, months)
         for month in empty:
             empty_month(table, folder, month)
         print(f"{table}: {sum(file(m, table)['rows'] for m in months.values())} rows, {len(frames)} ways to read them")
@@ -295,6 +420,9 @@ def main():
         tickets = polars.read_parquet(store / "snapshots" / "tickets" / f"month={month}" / "part-0.parquet")
         same_workbook(store, manifest, tickets)
     print(f"{len(months)} workbooks, {len(empty)} of them empty")
+    editions(store, manifests, months)
+    for program in report_server:
+        from_server(store, program, manifests, months)
 
     if wrong:
         more = [f"and {len(wrong) - 40} more"] if len(wrong) > 40 else []

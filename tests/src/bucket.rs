@@ -57,11 +57,17 @@ impl Bucket {
         format!("s3://reports/{}", self.folder)
     }
 
+    /// The server's address.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server)
+    }
+
     /// What a program needs in its environment to reach it.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, String); 5] {
         [
-            ("AWS_ENDPOINT_URL", format!("http://{}", self.server)),
+            ("AWS_ENDPOINT_URL", self.endpoint()),
             ("AWS_ALLOW_HTTP", "true".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),

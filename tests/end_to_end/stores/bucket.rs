@@ -5,6 +5,7 @@ use tests::{
     database::{Database, Kind, SMALL},
     server::Setup,
     store_folder::{StoreFolder, sha256},
+    tools::{python_command, run},
     workplace::Workplace,
 };
 
@@ -153,6 +154,29 @@ fn the_server_lists_starts_and_serves_reports_in_a_bucket() {
     assert_eq!(server.get("/api/k8s/reports").json(200)["count"], 2);
     assert_eq!(server.terminate(), Some(0));
     assert!(!nowhere.path().exists());
+}
+
+#[test]
+fn analysts_read_all_months_of_a_bucket_as_they_read_a_folder() {
+    let ((work, database), bucket) = (demo(), Bucket::new());
+    let (mut rows, mut cents) = (0, 0);
+    for month in ["2025-01", "2025-02"] {
+        let arguments = ["--period", month, "--store", &bucket.address()];
+        work.with(&database, &arguments).reaching(&bucket).finish().succeeded();
+    }
+    for manifest in fetched(&work, &bucket, "copy").manifests() {
+        rows += manifest.rows;
+        cents += manifest.tables["tickets"].totals.values().map(|total| total.amount.0).sum::<i128>();
+    }
+    let expected = format!("{rows} {}.{:02} 2025-01,2025-02\n", cents / 100, cents % 100);
+    let address = bucket.address();
+    let path = address.trim_start_matches("s3://");
+    for (packages, reader) in
+        [("analysts", "polars"), ("analysts", "pyarrow"), ("analysts", "pandas"), ("duckdb", "duckdb")]
+    {
+        let mut command = python_command(packages, "analysts/bucket.py");
+        assert_eq!(run(command.args([reader, &bucket.endpoint(), path])), expected, "{reader}");
+    }
 }
 
 #[test]

@@ -109,12 +109,13 @@ fn database() -> Result<DatabaseAddress, Error> {
 }
 
 fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
-    let (period, zone) = args.period.resolve(Timestamp::now(), NamedPeriod::CurrentMonth)?;
+    let (period, zone) = args.period()?.resolve(Timestamp::now(), NamedPeriod::CurrentMonth)?;
     let request = ReportRequest {
         period,
         zone,
         output: args.output(),
         job: args.job,
+        of_backfill: args.is_of_backfill(),
         force: args.force,
         fail_if_empty: args.fail_if_empty,
         threads: args.threads(),

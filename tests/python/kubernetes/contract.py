@@ -98,10 +98,10 @@ CONTRACT = [
 # What the server may do, and nothing else.
 VERBS = {
     ("batch", "jobs"): {"get", "list", "watch", "create", "delete"},
-    ("batch", "cronjobs"): {"get", "list", "watch"},
-    ("", "pods"): {"get", "list", "watch"},
+    ("batch", "cronjobs"): {"get"},
+    ("", "pods"): {"list", "watch"},
     ("", "pods/log"): {"get"},
-    ("", "persistentvolumeclaims"): {"get", "list"},
+    ("", "persistentvolumeclaims"): {"get"},
 }
 
 # The secrets that there are, with their keys.

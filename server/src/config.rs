@@ -13,6 +13,7 @@ Examples:
   report-server --listen 0.0.0.0:8080 --tokens tokens       for whoever has a token
   report-server token --name anna --role operator           makes a token and the line for the file of tokens
   report-server backfill --from 2022-01 --to 2024-12        makes the months of these years that need a report
+  report-server doctor                                      why there are no reports from the cluster
 
 The database's variables (DATABASE_URL, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD) and those of the report
 command go to the runs; also from a file `.env`.
@@ -40,6 +41,21 @@ pub enum Command {
     /// Make the months from one to another that need a report: missing, failed, or of an older version
     #[command(after_help = BACKFILL_EXAMPLES)]
     Backfill(BackfillArgs),
+    /// Find out why there are no reports from the cluster; changes nothing
+    #[command(after_help = "Examples:\n  report-server doctor\n  kubectl exec -n train-orchestrator \
+        deployment/train-orchestrator -- report-server doctor\n\nExit codes: 0 nothing must be done; 1 something must.")]
+    Doctor(DoctorArgs),
+}
+
+/// Where to look.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where the reports are.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 const BACKFILL_EXAMPLES: &str = "\

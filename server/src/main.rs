@@ -7,6 +7,7 @@ use server::{
     auth::tokens,
     backfill,
     config::{Cli, Command, StartError},
+    launcher::kubernetes::doctor,
     start,
 };
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             log_from("warn");
             in_runtime(backfill::command::run(args))
         }
+        Some(Command::Doctor(args)) => in_runtime(doctor::run(args)),
         None => {
             log_from("info");
             in_runtime(start::run(cli.serve)).map(|()| ExitCode::SUCCESS)

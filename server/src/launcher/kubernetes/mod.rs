@@ -7,6 +7,7 @@
 mod backfill;
 mod board;
 mod calls;
+pub mod doctor;
 mod ends;
 mod job;
 mod log;

@@ -1,6 +1,8 @@
 //! The launcher over a cluster's stand-in, when all is well and when it isn't.
 
 mod faults;
+mod manifests;
+mod real;
 
 use std::{sync::Arc, time::Duration};
 

@@ -106,6 +106,7 @@ fn report(database: &PostgresDatabase) -> Outcome {
         zone: ReportTimeZone::utc(),
         output: None,
         job: None,
+        of_backfill: false,
         force: false,
         fail_if_empty: true,
         threads: available_threads(),

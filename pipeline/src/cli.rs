@@ -150,6 +150,13 @@ pub struct ReportArgs {
     /// Number of the server's job that asks
     #[arg(long, value_name = "NUMBER", env = "REPORT_JOB", hide = true)]
     pub job: Option<u32>,
+    /// Months of the server's backfill, of which this run makes one: YYYY-MM,YYYY-MM
+    #[arg(long, value_name = "MONTHS", env = "REPORT_MONTHS", hide = true,
+        conflicts_with_all = ["start_date", "end_date", "period"])]
+    pub months: Option<String>,
+    /// Which of them, counted from 0
+    #[arg(long, value_name = "NUMBER", env = "JOB_COMPLETION_INDEX", hide = true)]
+    pub month_index: Option<String>,
     /// Name of the Kubernetes Job that runs this: if the schedule made it, previous-month is that of its time
     #[arg(long, value_name = "JOB", env = "REPORT_SCHEDULED_BY")]
     pub scheduled_by: Option<String>,
@@ -162,7 +169,7 @@ impl ReportArgs {
     /// # Errors
     /// When a date, the month or a zone is wrong, or the month isn't over yet.
     pub fn resolve(&self, now: Timestamp) -> Result<(ReportPeriod, ReportTimeZone), Error> {
-        let (period, zone) = self.period.resolve(now, NamedPeriod::CurrentMonth)?;
+        let (period, zone) = self.period()?.resolve(now, NamedPeriod::CurrentMonth)?;
         let scheduled = self.scheduled_by.as_deref().and_then(period::scheduled_at);
         let Some(at) = scheduled.filter(|_| self.period.period.as_deref() == Some("previous-month")) else {
             return Ok((period, zone));
@@ -174,6 +181,24 @@ impl ReportArgs {
             return Err(ConfigError::NotOver { at, period, zone: zone.name().to_owned() }.into());
         }
         Ok((period, zone))
+    }
+
+    /// The days; in a backfill those of the month that the index names.
+    ///
+    /// # Errors
+    /// When they are wrong, or there is no such month.
+    pub fn period(&self) -> Result<PeriodArgs, ConfigError> {
+        let Some(months) = self.months.as_deref().filter(|months| !months.is_empty()) else {
+            return Ok(self.period.clone());
+        };
+        let month = month_of(months, self.month_index.as_deref())?;
+        Ok(PeriodArgs { period: Some(month), ..self.period.clone() })
+    }
+
+    /// Whether this run makes one of a backfill's months.
+    #[must_use]
+    pub fn is_of_backfill(&self) -> bool {
+        self.months.as_ref().is_some_and(|months| !months.is_empty())
     }
 
     /// Where the extra copy goes: as asked, or to the default when neither it nor a store is named.
@@ -188,6 +213,19 @@ impl ReportArgs {
     pub fn threads(&self) -> usize {
         self.threads.map_or_else(available_threads, usize::from)
     }
+}
+
+/// The month of a list that an index names.
+fn month_of(months: &str, index: Option<&str>) -> Result<String, ConfigError> {
+    let all: Vec<&str> = months.split(',').collect();
+    if all.iter().any(|month| !matches!(month.parse(), Ok(PeriodId::Month(_)))) {
+        return Err(ConfigError::Months(months.to_owned()));
+    }
+    let at = index.and_then(|index| index.parse::<usize>().ok());
+    let month = at.and_then(|at| all.get(at));
+    month
+        .map(|month| (*month).to_owned())
+        .ok_or_else(|| ConfigError::MonthIndex { index: index.unwrap_or_default().to_owned(), last: all.len() - 1 })
 }
 
 /// Threads that this process may use at once.
@@ -332,4 +370,25 @@ pub struct PruneArgs {
     /// Print JSON: the steps
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_names_one_of_the_months() {
+        let months = "2024-12,2025-01,2025-03";
+        assert_eq!(month_of(months, Some("0")).as_deref(), Ok("2024-12"));
+        assert_eq!(month_of(months, Some("2")).as_deref(), Ok("2025-03"));
+        for index in [None, Some(""), Some("3"), Some("-1"), Some("one")] {
+            let error = month_of(months, index).unwrap_err().to_string();
+            let said = format!("JOB_COMPLETION_INDEX `{}` names none", index.unwrap_or_default());
+            assert!(error.starts_with(&said) && error.contains("from 0 to 2"), "{error}");
+        }
+        for months in ["2025-13", "2025-01,", "2025-01 2025-02", "previous-month", "2025-01-01_to_2025-01-31"] {
+            let error = month_of(months, Some("0")).unwrap_err().to_string();
+            assert!(error.contains(&format!("REPORT_MONTHS `{months}`")), "{error}");
+        }
+    }
 }

@@ -120,6 +120,7 @@ fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
         zone,
         output: args.output(),
         job: args.job,
+        of_backfill: args.is_of_backfill(),
         force: args.force,
         fail_if_empty: args.fail_if_empty,
         threads: args.threads(),

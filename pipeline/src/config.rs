@@ -50,6 +50,19 @@ pub enum ConfigError {
         /// The report's time zone.
         zone: String,
     },
+    /// A backfill's months that aren't any.
+    #[error("REPORT_MONTHS `{0}` is no list of months: write YYYY-MM,YYYY-MM, or unset it")]
+    Months(String),
+    /// An index that names none of them.
+    #[error(
+        "JOB_COMPLETION_INDEX `{index}` names none of the months in REPORT_MONTHS: a Job with completionMode Indexed sets it, from 0 to {last}"
+    )]
+    MonthIndex {
+        /// What was given.
+        index: String,
+        /// The last that there is.
+        last: usize,
+    },
     /// A name that is empty.
     #[error("{0} is empty: set it, or unset it to use the default")]
     Empty(&'static str),

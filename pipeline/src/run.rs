@@ -61,6 +61,8 @@ pub struct ReportRequest {
     pub output: Option<PathBuf>,
     /// The number of the server's job that asked, which the workbook of a range carries in its name.
     pub job: Option<u32>,
+    /// Whether that job makes several months, each by a run of its own.
+    pub of_backfill: bool,
     /// Whether to make an edition even of data that hasn't changed.
     pub force: bool,
     /// Whether a period without tickets is a failure.
@@ -139,6 +141,9 @@ pub fn run_report(
 fn run_id(request: &ReportRequest, began: Timestamp) -> String {
     let random = u32::from_le_bytes(*uuid::Uuid::new_v4().as_bytes().first_chunk().unwrap_or(&[0; 4]));
     match request.job {
+        Some(job) if request.of_backfill => {
+            format!("ticketing-report-{job}-{}", request.period.first().strftime("%Y-%m"))
+        }
         Some(job) => format!("ticketing-report-{job}"),
         None => format!("{}-{random:08x}", began.strftime("%Y%m%dT%H%M%SZ")),
     }

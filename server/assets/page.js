@@ -143,6 +143,7 @@ async function refresh() {
 // Events
 
 const states = new Map();
+const stages = new Map();
 
 function showProgress(node, job) {
   const field = (name, text) => {
@@ -165,6 +166,9 @@ function onJob(job) {
     refresh();
   } else {
     nodes.forEach((node) => showProgress(node, job));
+    // A month of it has ended, and not every end makes an edition.
+    if (job.months && (stages.get(job.jobName) ?? job.stage) !== job.stage) refresh();
+    stages.set(job.jobName, job.stage);
   }
 }
 

@@ -12,11 +12,14 @@ Examples:
   report-server                                             ./reports on http://127.0.0.1:8080, for this machine alone
   report-server --listen 0.0.0.0:8080 --tokens tokens       for whoever has a token
   report-server token --name anna --role operator           makes a token and the line for the file of tokens
+  report-server backfill --from 2022-01 --to 2024-12        makes the months of these years that need a report
+  report-server doctor                                      why there are no reports from the cluster
 
 The database's variables (DATABASE_URL, or DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD) and those of the report
 command go to the runs; also from a file `.env`.
 
-Exit codes: 0 ended by SIGTERM or Ctrl-C; 2 usage; 73 can't listen; 78 configuration.";
+Exit codes: 0 ended by SIGTERM or Ctrl-C, or done; 1 a month failed; 2 usage; 73 can't listen; 75 try again;
+78 configuration; 130 interrupted.";
 
 /// Lists and serves the reports, starts them, and shows them on a page.
 #[derive(Debug, Parser)]
@@ -35,6 +38,91 @@ pub struct Cli {
 pub enum Command {
     /// Make a token, and the line for the file of tokens
     Token(TokenArgs),
+    /// Make the months from one to another that need a report: missing, failed, or of an older version
+    #[command(after_help = BACKFILL_EXAMPLES)]
+    Backfill(BackfillArgs),
+    /// Find out why there are no reports from the cluster; changes nothing
+    #[command(after_help = "Examples:\n  report-server doctor\n  kubectl exec -n train-orchestrator \
+        deployment/train-orchestrator -- report-server doctor\n\nExit codes: 0 nothing must be done; 1 something must.")]
+    Doctor(DoctorArgs),
+}
+
+/// Where to look.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where the reports are.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+const BACKFILL_EXAMPLES: &str = "\
+Examples:
+  report-server backfill --from 2022-01 --to 2024-12 --dry-run     which months, and why
+  report-server backfill --from 2022-01 --to 2024-12 --parallel 2
+  kubectl exec -n train-orchestrator deployment/train-orchestrator -- \\
+      report-server backfill --from 2022-01 --to 2024-12           in the cluster
+
+Asked for again, it makes what is still left. Exit codes: 0 all done; 1 a month failed; 2 usage; 75 try again;
+78 configuration; 130 interrupted.";
+
+/// Which months, and how they are made.
+#[derive(Debug, Args)]
+pub struct BackfillArgs {
+    /// First month, YYYY-MM, inclusive
+    #[arg(long, value_name = "MONTH")]
+    pub from: String,
+    /// Last month, YYYY-MM, inclusive; it must be over
+    #[arg(long, value_name = "MONTH")]
+    pub to: String,
+    /// Make also months that need no report
+    #[arg(long)]
+    pub all: bool,
+    /// Start nothing; say what would be made
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Months at once [default: 1, or 2 in a cluster on whose volume all nodes may write]
+    #[arg(long, value_name = "NUMBER")]
+    pub parallel: Option<u16>,
+    /// Don't wait for the end of the cluster's Job
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Where the reports are, and who makes them.
+    #[command(flatten)]
+    pub launching: LaunchArgs,
+}
+
+/// Where the reports are, and who makes them.
+#[derive(Debug, Clone, Args)]
+pub struct LaunchArgs {
+    /// Folder that keeps every edition
+    #[arg(long, value_name = "STORE", env = "REPORT_STORE", default_value = "./reports")]
+    pub store: String,
+    /// Time zone in which months begin and end, an IANA name
+    #[arg(long, value_name = "ZONE", env = "REPORT_TIME_ZONE", default_value = "UTC")]
+    pub time_zone: ReportTimeZone,
+    /// The report command [default: `ticketing-report` beside this program]
+    #[arg(long, value_name = "FILE", env = "REPORT_COMMAND")]
+    pub report_command: Option<PathBuf>,
+    /// Who executes jobs: child processes, or the cluster; `auto` means the cluster in a pod of one
+    #[arg(long, value_name = "LAUNCHER", env = "REPORT_LAUNCHER", value_enum, default_value_t)]
+    pub launcher: LauncherKind,
+    /// The cluster's jobs.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Where a cluster's jobs are.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterArgs {
+    /// CronJob that the cluster's jobs are made from
+    #[arg(long, value_name = "NAME", env = "REPORT_CRONJOB", default_value = "ticketing-report-cronjob")]
+    pub cronjob: String,
+    /// Namespace of the jobs [default: the pod's own, else train-orchestrator]
+    #[arg(long, value_name = "NAME", env = "REPORT_NAMESPACE")]
+    pub namespace: Option<String>,
 }
 
 /// Whose token, and for what.
@@ -54,15 +142,9 @@ pub struct ServeArgs {
     /// Address and port; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", env = "REPORT_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Folder that keeps every edition
-    #[arg(long, value_name = "STORE", env = "REPORT_STORE", default_value = "./reports")]
-    pub store: String,
-    /// Time zone in which months begin and end, an IANA name
-    #[arg(long, value_name = "ZONE", env = "REPORT_TIME_ZONE", default_value = "UTC")]
-    pub time_zone: ReportTimeZone,
-    /// The report command [default: `ticketing-report` beside this program]
-    #[arg(long, value_name = "FILE", env = "REPORT_COMMAND")]
-    pub report_command: Option<PathBuf>,
+    /// Where the reports are, and who makes them.
+    #[command(flatten)]
+    pub launching: LaunchArgs,
     /// Jobs that run at once
     #[arg(long, value_name = "NUMBER", env = "REPORT_JOBS", default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -84,15 +166,6 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NUMBER", env = "REPORT_RATE", default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub rate: u32,
-    /// Who executes jobs: child processes, or the cluster; `auto` means the cluster in a pod of one
-    #[arg(long, value_name = "LAUNCHER", env = "REPORT_LAUNCHER", value_enum, default_value_t)]
-    pub launcher: LauncherKind,
-    /// CronJob that the cluster's jobs are made from
-    #[arg(long, value_name = "NAME", env = "REPORT_CRONJOB", default_value = "ticketing-report-cronjob")]
-    pub cronjob: String,
-    /// Namespace of the jobs [default: the pod's own, else train-orchestrator]
-    #[arg(long, value_name = "NAME", env = "REPORT_NAMESPACE")]
-    pub namespace: Option<String>,
 }
 
 /// Who executes jobs.
@@ -115,9 +188,15 @@ fn anonymous(text: &str) -> Result<Role, String> {
     }
 }
 
-/// Why the server doesn't start.
+/// Why the server doesn't start, or a command doesn't do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// An argument is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// It may do in a moment.
+    #[error("{0}")]
+    Later(String),
     /// A setting can't be used.
     #[error("{0}")]
     Config(String),
@@ -139,6 +218,8 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
+            Self::Later(_) => 75,
             Self::Config(_) => 78,
             Self::Listen { .. } => 73,
             Self::System(_) => 1,

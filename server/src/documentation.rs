@@ -22,7 +22,7 @@ use crate::{auth::Who, page, snapshots::tables};
         license(name = "MIT OR Apache-2.0")),
     paths(
         crate::jobs::current_month, crate::jobs::previous_month, crate::jobs::start, crate::jobs::list,
-        crate::jobs::find, crate::jobs::logs, crate::jobs::cancel,
+        crate::backfill::call::backfill, crate::jobs::find, crate::jobs::logs, crate::jobs::cancel,
         crate::reports::list, crate::reports::download,
         crate::snapshots::list, crate::snapshots::manifest, crate::snapshots::download,
         crate::events::listen, crate::audit::list,
@@ -57,6 +57,8 @@ impl Modify for Common {
                 let mut refusals = vec![429];
                 refusals.extend(if is_open { &[][..] } else { &[401, 403] });
                 refusals.extend((path != "/healthz").then_some(503));
+                // What a cluster refuses until somebody has changed something.
+                refusals.extend((tag == "jobs").then_some(502));
                 refusals.extend(operation.parameters.is_some().then_some(400));
                 for status in refusals {
                     let refused = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());

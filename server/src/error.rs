@@ -150,6 +150,7 @@ impl From<LaunchError> for ApiError {
             }
             LaunchError::KeyUsed(_) | LaunchError::Over(_) => Self::new(StatusCode::CONFLICT, message),
             LaunchError::NotFound(_) => Self::not_found(message),
+            LaunchError::Refused(_) => Self::new(StatusCode::BAD_GATEWAY, message),
             LaunchError::Unavailable(_) => Self::later(message, 30),
             LaunchError::Store(error) => error.into(),
         }

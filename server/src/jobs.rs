@@ -47,6 +47,13 @@ pub struct JobAnswer {
     links: JobLinks,
 }
 
+impl JobAnswer {
+    /// The answer to whoever has just asked for it.
+    pub(crate) fn created(job: Job) -> Self {
+        Self { status: "Created", ..job.into() }
+    }
+}
+
 impl From<Job> for JobAnswer {
     fn from(job: Job) -> Self {
         let this = format!("/api/k8s/jobs/{}", job.job_name);
@@ -102,7 +109,7 @@ pub fn days(app: &App, kind: PeriodKind, first: Option<&str>, last: Option<&str>
     let named = match kind {
         PeriodKind::CurrentMonth => Some(NamedPeriod::CurrentMonth),
         PeriodKind::PreviousMonth => Some(NamedPeriod::PreviousMonth),
-        PeriodKind::Custom => None,
+        PeriodKind::Custom | PeriodKind::Backfill => None,
     };
     if let Some(named) = named {
         return Ok(named.resolve(today)?);
@@ -136,16 +143,23 @@ async fn started(
     asked: (Option<&str>, Option<&str>, bool),
 ) -> Result<Json<JobAnswer>, ApiError> {
     let (first, last, force) = asked;
-    let key = match headers.get("idempotency-key").map(HeaderValue::to_str) {
-        None => None,
+    let idempotency_key = idempotency_key(headers)?;
+    let request = JobRequest { kind, days: days(app, kind, first, last)?, force, idempotency_key, backfill: None };
+    Ok(Json(JobAnswer::created(launch(app, who, &request).await?)))
+}
+
+/// What tells a repeated request from another one.
+///
+/// # Errors
+/// When it has other characters than it may, or too many.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    match headers.get("idempotency-key").map(HeaderValue::to_str) {
+        None => Ok(None),
         Some(Ok(key)) if (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
-            Some(key.to_owned())
+            Ok(Some(key.to_owned()))
         }
-        Some(_) => return Err(ApiError::bad("the header Idempotency-Key has 1 to 200 visible ASCII characters")),
-    };
-    let request = JobRequest { kind, days: days(app, kind, first, last)?, force, idempotency_key: key };
-    let job = launch(app, who, &request).await?;
-    Ok(Json(JobAnswer { status: "Created", ..job.into() }))
+        Some(_) => Err(ApiError::bad("the header Idempotency-Key has 1 to 200 visible ASCII characters")),
+    }
 }
 
 /// Report from the 1st of this month to today
@@ -218,6 +232,8 @@ fn recorded(run: &RunRecord, namespace: &str) -> Job {
         edition: run.edition,
         unchanged: run.outcome == RunOutcome::Unchanged,
         run: None,
+        months: Vec::new(),
+        all: false,
     }
 }
 
@@ -235,12 +251,11 @@ pub async fn all(app: &App) -> Result<Vec<Job>, ApiError> {
 /// When jobs can't be listed.
 pub async fn all_of(app: &App, contents: &Contents) -> Result<Vec<Job>, ApiError> {
     let mut jobs = app.launcher.list().await?;
-    let known: std::collections::HashSet<&str> =
-        jobs.iter().flat_map(|job| [Some(&job.job_name), job.run.as_ref()]).flatten().map(String::as_str).collect();
-    let others: Vec<Job> = (contents.runs.iter().filter(|run| !known.contains(run.run.as_str())))
+    let named = jobs.iter().map(|job| job.job_name.clone());
+    let known: std::collections::HashSet<String> = named.chain(jobs.iter().flat_map(Job::runs)).collect();
+    let others: Vec<Job> = (contents.runs.iter().filter(|run| !known.contains(&run.run)))
         .map(|run| recorded(run, &app.namespace))
         .collect();
-    drop(known);
     jobs.extend(others);
     jobs.sort_by_key(|job| std::cmp::Reverse(job.creation_timestamp));
     Ok(jobs)

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod backfill;
 pub mod config;
 pub mod documentation;
 pub mod download;
@@ -18,6 +19,7 @@ pub mod index;
 pub mod jobs;
 pub mod launcher;
 pub mod limits;
+pub mod months;
 pub mod page;
 pub mod pages;
 pub mod reports;

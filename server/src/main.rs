@@ -5,7 +5,9 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use server::{
     auth::tokens,
+    backfill,
     config::{Cli, Command, StartError},
+    launcher::kubernetes::doctor,
     start,
 };
 use tracing_subscriber::EnvFilter;
@@ -32,23 +34,33 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
-        Some(Command::Token(args)) => tokens::make(&args),
+        Some(Command::Token(args)) => tokens::make(&args).map(|()| ExitCode::SUCCESS),
+        Some(Command::Backfill(args)) => {
+            log_from("warn");
+            in_runtime(backfill::command::run(args))
+        }
+        Some(Command::Doctor(args)) => in_runtime(doctor::run(args)),
         None => {
-            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-            tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).init();
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-            runtime.map_err(|e| StartError::System(e.to_string())).and_then(|runtime| {
-                let done = runtime.block_on(start::run(cli.serve));
-                // Whatever still waits for a disk that doesn't answer isn't waited for.
-                runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-                done
-            })
+            log_from("info");
+            in_runtime(start::run(cli.serve)).map(|()| ExitCode::SUCCESS)
         }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+/// Logs to stderr what is at least of this level, unless a variable says otherwise.
+fn log_from(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter).init();
+}
+
+fn in_runtime<T>(work: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| StartError::System(e.to_string()))?;
+    let done = runtime.block_on(work);
+    // Whatever still waits for a disk that doesn't answer isn't waited for.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done
 }
 
 fn fail(error: &StartError) -> ExitCode {

@@ -7,14 +7,9 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use futures::TryStreamExt;
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use maud::Markup;
-use pipeline::{
-    columns::SCHEMA_VERSION,
-    manifest::Money,
-    period::{NamedPeriod, PeriodId},
-    store::StoreError,
-};
+use pipeline::{period::PeriodId, store::StoreError};
 use serde::Deserialize;
 
 use crate::{
@@ -23,18 +18,16 @@ use crate::{
     auth::{Access, Who, guard::session, sessions, tokens},
     error::ApiError,
     extract::{Params, Segments},
-    index::{Contents, Edition, Report, Sort},
+    index::{Contents, Report, Sort},
     jobs,
-    launcher::{Job, JobRequest, JobState, PeriodKind},
+    launcher::{Job, JobRequest, PeriodKind},
+    months::{months, net},
     page::{
         assets, edition, home, job, sign_in,
-        view::{EditionView, Home, JobView, Listing, Month, MonthState, ReportItem, SnapshotItem, StoreState, Viewer},
+        view::{EditionView, Home, JobView, Listing, ReportItem, SnapshotItem, StoreState, Viewer},
     },
     reports::{Order, ReportsQuery, chosen},
 };
-
-/// Months on the board.
-const MONTHS: usize = 24;
 
 /// Jobs that are over and still on the page.
 const ENDED_JOBS: usize = 10;
@@ -133,13 +126,6 @@ fn shown(all: Vec<Job>) -> Vec<Job> {
     all.into_iter().filter(|job| keep(job)).collect()
 }
 
-/// Net sales by currency, that with the most tickets first.
-fn net(edition: &Edition) -> Vec<(String, Money)> {
-    let mut sold: Vec<_> = edition.sold().collect();
-    sold.sort_by_key(|(code, sold)| (std::cmp::Reverse(sold.tickets), *code));
-    sold.into_iter().map(|(code, sold)| (code.to_owned(), sold.net)).collect()
-}
-
 fn item(report: &Report) -> ReportItem {
     let edition = report.edition.as_deref();
     ReportItem {
@@ -175,50 +161,6 @@ fn snapshots(contents: &Contents) -> Vec<SnapshotItem> {
     items.sort_by_key(|item| std::cmp::Reverse(item.period.period()));
     items.truncate(SNAPSHOTS);
     items
-}
-
-/// How each of the last months stands, the newest first.
-fn months(contents: &Contents, jobs: &[Job], today: Date) -> Vec<Month> {
-    let mut months = Vec::with_capacity(MONTHS);
-    let mut seen_from = today;
-    while months.len() < MONTHS
-        && let Ok(days) = NamedPeriod::PreviousMonth.resolve(seen_from)
-    {
-        seen_from = days.first();
-        months.push(month(contents, jobs, days));
-    }
-    months
-}
-
-fn month(contents: &Contents, jobs: &[Job], days: pipeline::period::ReportPeriod) -> Month {
-    let period = PeriodId::Month(days);
-    let edition = contents.newest(period);
-    // The newest comes first.
-    let job = jobs.iter().find(|job| (job.start_date, job.end_date) == (days.first(), days.last()));
-    let later = |job: &&Job| edition.is_none_or(|of| job.completion_time.is_some_and(|ended| ended > of.created));
-    let failed = job.filter(|job| job.state == JobState::Failed).filter(later);
-    let under_way = job.filter(|job| !job.state.is_over());
-    let state = match edition {
-        _ if under_way.is_some() => MonthState::Running,
-        None if failed.is_some() => MonthState::Failed,
-        None => MonthState::Missing,
-        Some(edition) if edition.schema_version < SCHEMA_VERSION => MonthState::Outdated,
-        Some(edition) if edition.controls.1 > 0 => MonthState::ControlsFailed,
-        Some(_) => MonthState::Published,
-    };
-    let report = edition.and_then(|of| contents.report_of(period, of.edition));
-    Month {
-        id: period.to_string(),
-        first: days.first(),
-        last: days.last(),
-        state,
-        edition: edition.map(|of| of.edition),
-        rows: edition.map(|of| of.rows),
-        net: edition.map(|of| net(of)).unwrap_or_default(),
-        reason: failed.and_then(|job| job.reason.clone()),
-        job: under_way.or(failed).map(|job| job.job_name.clone()),
-        report: report.map(|report| report.name.to_string()),
-    }
 }
 
 /// The server's address as the browser sees it.
@@ -282,7 +224,8 @@ async fn log(app: &App, name: &str) -> String {
     String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_BYTES)..]).into_owned()
 }
 
-fn form<T>(form: Result<Form<T>, FormRejection>) -> Result<T, ApiError> {
+/// A form's fields.
+pub(crate) fn form<T>(form: Result<Form<T>, FormRejection>) -> Result<T, ApiError> {
     form.map(|Form(form)| form).map_err(|e| ApiError::new(e.status(), e.body_text()))
 }
 
@@ -307,12 +250,15 @@ pub async fn start(
     let given =
         |date: &Option<String>| date.as_deref().map(str::trim).filter(|date| !date.is_empty()).map(str::to_owned);
     let (first, last) = (given(&asked.start_date), given(&asked.end_date));
+    if asked.period == PeriodKind::Backfill {
+        return Err(ApiError::bad("many months have a page of their own: /backfill"));
+    }
     if asked.period == PeriodKind::Custom && (first.is_none() || last.is_none()) {
         return Err(ApiError::bad("a range needs both days: fill in startDate and endDate, in the form YYYY-MM-DD"));
     }
     let days = jobs::days(&app, asked.period, first.as_deref(), last.as_deref())?;
     let force = asked.force.is_some_and(|force| !force.is_empty() && force != "false");
-    let request = JobRequest { kind: asked.period, days, force, idempotency_key: None };
+    let request = JobRequest { kind: asked.period, days, force, idempotency_key: None, backfill: None };
     let job = jobs::launch(&app, &who, &request).await?;
     Ok(Redirect::to(&format!("/jobs/{}", job.job_name)))
 }

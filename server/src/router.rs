@@ -12,7 +12,7 @@ use crate::{
     app::App,
     audit,
     auth::{Access, guard::guard},
-    documentation, envelope,
+    backfill, documentation, envelope,
     error::{self, ApiError},
     events, health, jobs, pages, reports, snapshots,
 };
@@ -40,6 +40,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         route(Method::POST, "/api/k8s/jobs/ticketing-report/current-month", Operator, post(jobs::current_month)),
         route(Method::POST, "/api/k8s/jobs/ticketing-report/previous-month", Operator, post(jobs::previous_month)),
+        route(Method::POST, "/api/k8s/jobs/ticketing-report/backfill", Operator, post(backfill::call::backfill)),
         route(Method::POST, REPORT, Operator, post(jobs::start)),
         route(Method::GET, "/api/k8s/jobs/all", Viewer, get(jobs::list)),
         route(Method::GET, "/api/k8s/jobs/{name}", Viewer, get(jobs::find)),
@@ -58,6 +59,8 @@ pub fn routes() -> Vec<Route> {
         route(Method::GET, "/editions/{period}/{edition}", Viewer, get(pages::edition)),
         route(Method::GET, "/jobs/{name}", Viewer, get(pages::job)),
         route(Method::POST, "/start", Operator, post(pages::start)),
+        route(Method::GET, "/backfill", Operator, get(backfill::pages::ask)),
+        route(Method::POST, "/backfill", Operator, post(backfill::pages::start)),
         route(Method::POST, "/jobs/{name}/cancel", Operator, post(pages::cancel)),
         route(Method::GET, "/sign-in", Public, get(pages::sign_in_form)),
         route(Method::POST, "/sign-in", Public, post(pages::sign_in)),
@@ -108,7 +111,9 @@ mod tests {
             .collect();
         let pages = |path: &str| {
             path == "/"
-                || ["/docs", "/editions", "/jobs", "/start", "/sign", "/assets"].iter().any(|p| path.starts_with(p))
+                || ["/docs", "/backfill", "/editions", "/jobs", "/start", "/sign", "/assets"]
+                    .iter()
+                    .any(|p| path.starts_with(p))
         };
         let routes: BTreeSet<String> = (routes().iter())
             .filter(|route| !pages(route.path))

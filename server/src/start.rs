@@ -9,13 +9,13 @@ use crate::{
     app::{App, Parts},
     audit::Audit,
     auth::guard::Guard,
-    config::{LauncherKind, ServeArgs, StartError},
+    config::{LaunchArgs, LauncherKind, ServeArgs, StartError},
     download::Digests,
     events::Hub,
     index::Index,
     launcher::{
         JobLauncher,
-        kubernetes::{self, Kubernetes},
+        kubernetes::{self, Connected, Kubernetes},
         local::{Local, Settings},
     },
     limits::Limits,
@@ -35,7 +35,7 @@ const TOKENS_EVERY: Duration = Duration::from_secs(2);
 /// When a setting can't be used, or the address can't be listened on.
 pub async fn run(args: ServeArgs) -> Result<(), StartError> {
     let guard = Guard::new(args.listen.ip(), args.tokens.clone(), args.anonymous)?;
-    let store = Store::open(&args.store).map_err(|e| StartError::Config(e.to_string()))?;
+    let store = Store::open(&args.launching.store).map_err(|e| StartError::Config(e.to_string()))?;
     let listener =
         TcpListener::bind(args.listen).await.map_err(|reason| StartError::Listen { address: args.listen, reason })?;
     let system = |e: std::io::Error| StartError::System(e.to_string());
@@ -43,7 +43,8 @@ pub async fn run(args: ServeArgs) -> Result<(), StartError> {
 
     let events = Arc::new(Hub::default());
     let index = Arc::new(Index::new(store.clone(), Arc::clone(&events)));
-    let (launcher, namespace) = launcher(&args, &store, &index, &events).await?;
+    let room = Room { jobs: args.jobs, queue: args.queue, lasting: true };
+    let (launcher, namespace) = launcher(&args.launching, &room, &store, &index, &events).await?;
     let app = App::new(Parts {
         audit: Audit::begin(store.clone()),
         store,
@@ -52,7 +53,7 @@ pub async fn run(args: ServeArgs) -> Result<(), StartError> {
         events: Arc::clone(&events),
         guard,
         limits: Limits::new(args.rate, args.downloads),
-        zone: args.time_zone,
+        zone: args.launching.time_zone,
         namespace,
         digests: Digests::default(),
     });
@@ -74,7 +75,7 @@ pub async fn run(args: ServeArgs) -> Result<(), StartError> {
 
 /// SIGTERM or Ctrl-C.
 #[cfg(unix)]
-fn ending() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn ending() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
@@ -87,44 +88,77 @@ fn ending() -> std::io::Result<impl Future<Output = ()>> {
 
 /// Ctrl-C.
 #[cfg(not(unix))]
-fn ending() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn ending() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })
 }
 
+/// How many child processes there may be, and whether they are a server's.
+#[derive(Debug)]
+pub struct Room {
+    /// Jobs at once.
+    pub jobs: u16,
+    /// Jobs that wait.
+    pub queue: u16,
+    /// Whether jobs outlive this program.
+    pub lasting: bool,
+}
+
+/// Whether this program runs in a pod: the cluster says so in each of its pods.
+#[must_use]
+pub fn in_cluster() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+/// Whether jobs are child processes.
+#[must_use]
+pub fn is_local(launcher: LauncherKind) -> bool {
+    match launcher {
+        LauncherKind::Local => true,
+        LauncherKind::Auto => !in_cluster(),
+        LauncherKind::Kubernetes => false,
+    }
+}
+
+/// The namespace of jobs: as named, the pod's own, or the one that the manifests have.
+#[must_use]
+pub fn namespace(named: Option<&str>, own: Option<String>) -> String {
+    named.map(str::to_owned).or(own).unwrap_or_else(|| NAMESPACE.to_owned())
+}
+
 /// Whoever executes jobs, and the namespace of these.
-async fn launcher(
-    args: &ServeArgs,
+///
+/// # Errors
+/// When there is no cluster, or the store can't be read.
+pub async fn launcher(
+    args: &LaunchArgs,
+    room: &Room,
     store: &Store,
     index: &Arc<Index>,
     events: &Arc<Hub>,
 ) -> Result<(Arc<dyn JobLauncher>, String), StartError> {
     let config = |e: StoreError| StartError::Config(e.to_string());
     let (store, index, events) = (store.clone(), Arc::clone(index), Arc::clone(events));
-    let named = |own: Option<String>| args.namespace.clone().or(own).unwrap_or_else(|| NAMESPACE.to_owned());
-    // The cluster says so in each of its pods.
-    let in_cluster = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    match args.launcher {
-        LauncherKind::Kubernetes => {}
-        LauncherKind::Auto if in_cluster => {}
-        LauncherKind::Auto | LauncherKind::Local => {
-            let namespace = named(None);
-            let settings = Settings {
-                command: args.report_command.clone().map_or_else(beside, Ok)?,
-                at_once: usize::from(args.jobs),
-                queue: usize::from(args.queue),
-                namespace: namespace.clone(),
-                zone: args.time_zone.name().to_owned(),
-            };
-            let launcher = Local::begin(settings, store, index, events).await.map_err(config)?;
-            return Ok((Arc::new(launcher), namespace));
-        }
+    let named = args.cluster.namespace.as_deref();
+    if is_local(args.launcher) {
+        let namespace = namespace(named, None);
+        let settings = Settings {
+            command: args.report_command.clone().map_or_else(beside, Ok)?,
+            at_once: usize::from(room.jobs),
+            queue: usize::from(room.queue),
+            namespace: namespace.clone(),
+            zone: args.time_zone.name().to_owned(),
+            lasting: room.lasting,
+        };
+        let launcher = Local::begin(settings, store, index, events).await.map_err(config)?;
+        return Ok((Arc::new(launcher), namespace));
     }
-    let (client, own) = kubernetes::connect(in_cluster).await.map_err(StartError::Config)?;
-    let namespace = named(own);
+    let Connected { client, namespace: own, .. } =
+        kubernetes::connect(in_cluster()).await.map_err(StartError::Config)?;
+    let namespace = namespace(named, own);
     let settings = kubernetes::Settings {
-        cronjob: args.cronjob.clone(),
+        cronjob: args.cluster.cronjob.clone(),
         namespace: namespace.clone(),
         zone: args.time_zone.clone(),
         pace: kubernetes::Pace::default(),

@@ -209,3 +209,25 @@ fn threads_and_compression_can_be_set_by_variables() {
     let ended = work.with(&database, &["--period", "2025-01", "--quiet"]).env("REPORT_THREADS", "0").finish();
     assert_eq!(ended.code(), Some(2));
 }
+
+#[test]
+fn a_run_of_a_backfill_makes_the_month_that_its_index_names() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL));
+    let run = |months: &str, arguments: &[&str]| {
+        work.with(&database, arguments).env("REPORT_MONTHS", months).env("REPORT_JOB", "12345")
+    };
+    run("2025-01,2025-02", &[]).env("JOB_COMPLETION_INDEX", "1").finish().succeeded();
+    assert_eq!(work.store().manifest().period.to_string(), "2025-02");
+    // Each month is a run of its own.
+    assert!(work.store().file("state/runs/ticketing-report-12345-2025-02.json").is_file());
+
+    let ended = run("2025-01,2025-02", &["--quiet"]).env("JOB_COMPLETION_INDEX", "2").finish();
+    assert!(ended.failed(78).contains("JOB_COMPLETION_INDEX `2` names none of the months"));
+    let ended = run("2025-01,2025-02", &["--quiet"]).finish();
+    assert!(ended.failed(78).contains("from 0 to 1"));
+    let ended = run("2025-01;2025-02", &["--quiet"]).env("JOB_COMPLETION_INDEX", "0").finish();
+    assert!(ended.failed(78).contains("REPORT_MONTHS `2025-01;2025-02` is no list of months"));
+    assert_eq!(run("2025-01", &["--period", "2025-01"]).finish().code(), Some(2));
+    // Jobs of others have an index too.
+    work.with(&database, &["--period", "2025-01"]).env("JOB_COMPLETION_INDEX", "7").finish().succeeded();
+}

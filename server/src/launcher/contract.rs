@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::civil::Date;
-use pipeline::period::ReportPeriod;
+use pipeline::period::{PeriodId, ReportPeriod};
 
-use super::{Job, JobLauncher, JobRequest, JobState, LaunchError, PeriodKind};
+use super::{Backfill, Job, JobLauncher, JobRequest, JobState, LaunchError, PeriodKind};
 
 /// A launcher and what executes its jobs: runs tell that they have read 50 of 200 tickets, wait until they may go on,
 /// and then publish; those of the year 2001 end with exit code 65 instead.
 pub(super) trait Stage {
     fn launcher(&self) -> &dyn JobLauncher;
+
+    /// Where jobs say that they are.
+    fn namespace(&self) -> &str {
+        "train-orchestrator"
+    }
 
     /// Lets runs go on, or has them wait.
     fn go(&self, on: bool);
@@ -21,13 +26,26 @@ pub(super) trait Stage {
 pub(super) fn request(first: &str, last: &str) -> JobRequest {
     let day = |text: &str| -> Date { text.parse().unwrap() };
     let days = ReportPeriod::new(day(first), day(last), day("2026-11-26")).unwrap();
-    JobRequest { kind: PeriodKind::Custom, days, force: false, idempotency_key: None }
+    JobRequest { kind: PeriodKind::Custom, days, force: false, idempotency_key: None, backfill: None }
+}
+
+/// A request for months, so many at once.
+pub(super) fn backfill(months: &[&str], parallel: u16) -> JobRequest {
+    let all: Vec<PeriodId> = months.iter().map(|month| month.parse().unwrap()).collect();
+    let days = all.iter().map(|month| month.period());
+    let (first, last) = (days.clone().min().unwrap().first(), days.max().unwrap().last());
+    let request = request(&first.to_string(), &last.to_string());
+    JobRequest { kind: PeriodKind::Backfill, backfill: Some(Backfill { months: all, all: false, parallel }), ..request }
+}
+
+fn states(job: &Job) -> Vec<JobState> {
+    job.months.iter().map(|month| month.state).collect()
 }
 
 /// Waits until a job is as it should be.
 pub(super) async fn until(launcher: &dyn JobLauncher, name: &str, is: impl Fn(&Job) -> bool) -> Job {
     let mut last = None;
-    for _ in 0..3000 {
+    for _ in 0..6000 {
         let found = launcher.find(name).await;
         match found {
             Ok(job) if is(&job) => return job,
@@ -59,6 +77,8 @@ pub(super) async fn suite(stage: &impl Stage) {
     keys(stage).await;
     a_failure(stage).await;
     cancelled(stage).await;
+    a_backfill(stage).await;
+    a_cancelled_backfill(stage).await;
 }
 
 async fn unknown_names(launcher: &dyn JobLauncher) {
@@ -77,7 +97,7 @@ async fn a_run_to_its_end(stage: &impl Stage) {
     let number: u32 = started.job_name.strip_prefix("ticketing-report-").unwrap().parse().unwrap();
     assert!((10_000..1_000_000).contains(&number));
     assert!(matches!(started.state, JobState::Queued | JobState::Running), "{started:?}");
-    assert_eq!(started.namespace, "train-orchestrator");
+    assert_eq!(started.namespace, stage.namespace());
     assert_eq!(
         (started.start_date, started.end_date),
         (request("2025-01-01", "2025-01-31").days.first(), "2025-01-31".parse().unwrap())
@@ -169,6 +189,64 @@ async fn cancelled(stage: &impl Stage) {
     assert!(all.windows(2).all(|pair| pair[0].creation_timestamp >= pair[1].creation_timestamp));
 }
 
+async fn a_backfill(stage: &impl Stage) {
+    use JobState::{Failed, Queued, Running, Succeeded};
+    let launcher = stage.launcher();
+    stage.go(false);
+    let parallel = launcher.parallel(None).await.unwrap();
+    assert!((1..=2).contains(&parallel.months) && parallel.warning.is_none(), "{parallel:?}");
+    let asked = backfill(&["2002-01", "2001-12", "2002-02"], 1);
+    let started = launcher.start(&asked).await.unwrap();
+    assert!(started.job_name.starts_with("ticketing-report-") && started.is_backfill(), "{started:?}");
+    assert_eq!(started.start_date, request("2001-12-01", "2001-12-31").days.first());
+
+    let running = until(launcher, &started.job_name, |job| job.months[0].state == Running).await;
+    assert_eq!(states(&running), [Running, Queued, Queued]);
+    assert_eq!((running.state, running.stage.as_deref()), (Running, Some("0 of 3 months")));
+    // The same again is the same job; a report of the same days isn't, nor does it wait for the months.
+    assert_eq!(launcher.start(&asked).await.unwrap().job_name, started.job_name);
+    let single = launcher.start(&request("2001-12-01", "2002-02-28")).await.unwrap();
+    until(launcher, &single.job_name, |job| job.state == Running).await;
+
+    let (followed, ()) = tokio::join!(log(launcher, &started.job_name, true), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stage.go(true);
+    });
+    let ended = until_over(launcher, &started.job_name).await;
+    assert_eq!((ended.state, ended.exit_code, states(&ended)), (Failed, Some(65), vec![Succeeded, Failed, Succeeded]));
+    let reason = ended.reason.as_deref().unwrap();
+    assert!(reason.starts_with("1 of 3 months failed, first 2001-12: the run's own words for 65; "), "{reason}");
+    let month = &ended.months[2];
+    assert_eq!(
+        (month.report.as_deref(), month.edition, month.rows, month.unchanged),
+        (Some("ticketing-report-2002-02.xlsx"), Some(1), Some(200), false)
+    );
+    assert_eq!((ended.percent, ended.rows, ended.stage.as_deref()), (Some(100), Some(400), None));
+    assert!(ended.completion_time >= ended.start_time && ended.start_time.is_some());
+    let places = ["== 2002-01\n", "== 2001-12\n", "== 2002-02\n"].map(|heading| followed.find(heading));
+    assert!(places.is_sorted() && places[0].is_some(), "{followed}");
+    assert!(followed.matches("\"done\"").count() >= 2, "{followed}");
+    assert_eq!(launcher.find(&started.job_name).await.unwrap(), ended);
+    assert_eq!(until_over(launcher, &single.job_name).await.state, Failed);
+}
+
+async fn a_cancelled_backfill(stage: &impl Stage) {
+    use JobState::{Cancelled, Running};
+    let launcher = stage.launcher();
+    stage.go(false);
+    let asked = backfill(&["2004-01", "2004-02", "2004-03"], 2);
+    let name = launcher.start(&asked).await.unwrap().job_name;
+    until(launcher, &name, |job| job.months[..2].iter().all(|month| month.state == Running)).await;
+    launcher.cancel(&name).await.unwrap();
+    let next = launcher.start(&asked).await.unwrap();
+    assert_ne!(next.job_name, name);
+    let ended = until_over(launcher, &name).await;
+    assert_eq!((ended.state, states(&ended)), (Cancelled, vec![Cancelled; 3]));
+    assert_eq!(ended.reason.as_deref(), Some("somebody cancelled it"));
+    stage.go(true);
+    assert_eq!(until_over(launcher, &next.job_name).await.state, JobState::Succeeded);
+}
+
 mod local {
     use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 
@@ -184,17 +262,22 @@ mod local {
 
     const COMMAND: &str = r#"#!/bin/sh
 run=ticketing-report-$REPORT_JOB
-echo "{\"event\":\"started\",\"run\":\"$run\",\"first\":\"$2\",\"last\":\"$4\"}"
+if [ -n "$REPORT_MONTHS" ]; then
+  month=$(echo "$REPORT_MONTHS" | cut -d, -f$((JOB_COMPLETION_INDEX + 1)))
+  run=$run-$month first=$month-01 last=$month-28 store=$4
+else
+  first=$2 last=$4 store=$8 month=${2%-*}
+fi
+echo "{\"event\":\"started\",\"run\":\"$run\",\"first\":\"$first\",\"last\":\"$last\"}"
 echo '{"event":"progress","stage":"tickets","rows":50,"of":200}'
 until [ -e GO ]; do sleep 0.02; done
-mkdir -p "$8/state/runs"
-month=${2%-*}
-case $2 in
+mkdir -p "$store/state/runs"
+case $first in
 2001*) code=65 end='"outcome":"failed","message":"the run'"'"'s own words for 65"' ;;
 *) code=0 end="\"outcome\":\"published\",\"period\":\"$month\",\"edition\":1,\"rows\":200,\"report\":\"ticketing-report-$month.xlsx\"" ;;
 esac
 now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-echo "{\"run\":\"$run\",\"first\":\"$2\",\"last\":\"$4\",\"time_zone\":\"UTC\",\"began\":\"$now\",\"ended\":\"$now\",\"exit_code\":$code,$end}" >"$8/state/runs/$run.json"
+echo "{\"run\":\"$run\",\"first\":\"$first\",\"last\":\"$last\",\"time_zone\":\"UTC\",\"began\":\"$now\",\"ended\":\"$now\",\"exit_code\":$code,$end}" >"$store/state/runs/$run.json"
 echo '{"event":"done","rows":200}'
 exit $code
 "#;
@@ -227,7 +310,7 @@ exit $code
         let events = Arc::new(Hub::default());
         let index = Arc::new(Index::new(store.clone(), Arc::clone(&events)));
         let namespace = "train-orchestrator".to_owned();
-        let settings = Settings { command, at_once: 4, queue: 20, namespace, zone: "UTC".to_owned() };
+        let settings = Settings { command, at_once: 4, queue: 20, namespace, zone: "UTC".to_owned(), lasting: true };
         let launcher = Local::begin(settings, store, index, events).await.unwrap();
         suite(&Processes { launcher, go, _folder: folder }).await;
     }

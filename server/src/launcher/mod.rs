@@ -12,7 +12,10 @@ use utoipa::ToSchema;
 mod contract;
 pub mod kubernetes;
 pub mod local;
+mod months;
 mod progress;
+
+pub use self::months::{Backfill, JobMonth, Parallel};
 
 /// How somebody named the days of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -24,6 +27,8 @@ pub enum PeriodKind {
     PreviousMonth,
     /// Two dates.
     Custom,
+    /// Those of the months from one to another that need a report.
+    Backfill,
 }
 
 /// How far a job has come.
@@ -109,13 +114,26 @@ pub struct Job {
     /// The run's id in the store, where it isn't the job's name: in a cluster, jobs of the schedule and by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// The months of a backfill, in the order in which they are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub months: Vec<JobMonth>,
+    /// Whether a backfill was asked for months that need no report too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
 }
 
 impl Job {
     /// A job that has just been accepted.
     #[must_use]
     pub fn new(job_name: String, namespace: String, request: &JobRequest) -> Self {
-        Self::of_days(job_name, namespace, request.kind, (request.days.first(), request.days.last()))
+        let days = (request.days.first(), request.days.last());
+        let mut job = Self::of_days(job_name, namespace, request.kind, days);
+        if let Some(backfill) = &request.backfill {
+            job.all = backfill.all;
+            job.months = backfill.months.iter().copied().map(JobMonth::new).collect();
+            job.sum_up(false);
+        }
+        job
     }
 
     fn of_days(job_name: String, namespace: String, period: PeriodKind, (start_date, end_date): (Date, Date)) -> Self {
@@ -139,6 +157,8 @@ impl Job {
             edition: None,
             unchanged: false,
             run: None,
+            months: Vec::new(),
+            all: false,
         }
     }
 }
@@ -154,6 +174,8 @@ pub struct JobRequest {
     pub force: bool,
     /// What tells a repeated request from another one.
     pub idempotency_key: Option<String>,
+    /// The months, if these days are made month by month.
+    pub backfill: Option<Backfill>,
 }
 
 /// Why a job can't be started, found or ended.
@@ -174,6 +196,9 @@ pub enum LaunchError {
     /// It has ended already.
     #[error("job `{0}` has ended already")]
     Over(String),
+    /// What executes jobs won't, until somebody has changed something.
+    #[error("{0}")]
+    Refused(String),
     /// What executes jobs can't.
     #[error("jobs can't be started or read at the moment: {0}")]
     Unavailable(String),
@@ -188,6 +213,9 @@ pub trait JobLauncher: Send + Sync {
     /// Accepts a request and starts its job, at once or when its turn comes. An equal request while the job isn't over,
     /// or one with the same key, gives the same job.
     async fn start(&self, request: &JobRequest) -> Result<Job, LaunchError>;
+
+    /// How many months of a backfill may be made at once, where so many are asked for.
+    async fn parallel(&self, asked: Option<u16>) -> Result<Parallel, LaunchError>;
 
     /// All jobs, the newest first.
     async fn list(&self) -> Result<Vec<Job>, LaunchError>;

@@ -97,6 +97,11 @@ impl Progress {
         job.percent = self.rows.zip(self.of).map(|(rows, of)| share(rows, of));
     }
 
+    /// Tickets read so far.
+    pub(super) fn rows(&self) -> Option<u64> {
+        self.rows
+    }
+
     /// Why the run says it has failed.
     pub(super) fn failure(&self) -> Option<String> {
         self.failure.clone()

@@ -8,6 +8,10 @@ use super::{
     view::{Home, Month, MonthState},
 };
 
+/// What a backfill makes again.
+const NEEDS_REPORT: [MonthState; 4] =
+    [MonthState::Missing, MonthState::Failed, MonthState::ControlsFailed, MonthState::Outdated];
+
 /// How many currencies a month shows.
 const CURRENCIES: usize = 2;
 
@@ -18,6 +22,9 @@ pub(crate) fn board(home: &Home) -> Markup {
             div class="section-head" {
                 h2 id="months-title" { "Months" }
                 p class="muted" { (tally(&home.months)) }
+                @if home.can_start && home.months.iter().any(|month| NEEDS_REPORT.contains(&month.state)) {
+                    a class="button" href="/backfill" { "Fill the missing months" }
+                }
             }
             @if home.months.is_empty() {
                 p class="empty" { "The months can't be shown while the store can't be read." }

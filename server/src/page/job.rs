@@ -6,17 +6,18 @@ use maud::{Markup, html};
 use super::{
     format, jobs,
     layout::{Needs, layout},
-    parts::{Shape, job_badge, notice, start_button, time},
+    parts::{Shape, job_badge, notice, start_button, state_badge, time},
     view::{JobView, Role},
 };
-use crate::launcher::{Job, JobState, PeriodKind};
+use crate::launcher::{Job, JobMonth, JobState, PeriodKind};
 
 /// The page.
 #[must_use]
 pub fn job(view: &JobView) -> Markup {
     let job = &view.job;
     let zone = format::zone(&view.zone);
-    let title = format!("Report for {}", jobs::days(job));
+    let reports = if job.is_backfill() { "Reports" } else { "Report" };
+    let title = format!("{reports} for {}", jobs::days(job));
     let body = html! {
         nav class="crumbs" aria-label="Where this page belongs" {
             a href="/" { "Reports" } " / " span aria-current="page" { (job.job_name) }
@@ -25,6 +26,7 @@ pub fn job(view: &JobView) -> Markup {
             div class="title" { h1 { (title) } (job_badge(job)) }
             @if job.state.is_over() { (outcome(job)) } @else { (under_way(job)) }
             div class="actions" { (actions(view)) }
+            @if !job.months.is_empty() { (months(job)) }
             (facts(job, &zone, &view.zone))
         }
         (log(view))
@@ -51,7 +53,11 @@ fn outcome(job: &Job) -> Markup {
                     @if let Some(code) = job.exit_code { " The command ended with code " (code) "." }
                 }
             };
-            notice("bad", Shape::Cross, "No report was made", &body)
+            let title = if job.is_backfill() { "Not all months were made" } else { "No report was made" };
+            notice("bad", Shape::Cross, title, &body)
+        }
+        JobState::Cancelled if job.is_backfill() => {
+            notice("idle", Shape::Stop, "Cancelled before all months were made", &reason)
         }
         JobState::Cancelled => notice("idle", Shape::Stop, "Cancelled, so no report was made", &reason),
         _ if job.unchanged => {
@@ -59,6 +65,7 @@ fn outcome(job: &Job) -> Markup {
                 html! { p { "The newest edition holds the same data already, so there is no new one." } (reason) };
             notice("ok", Shape::Check, "Nothing had changed", &body)
         }
+        _ if job.is_backfill() => notice("ok", Shape::Check, "All months are done", &reason),
         _ => {
             let edition = job.edition.map(|edition| format!("Edition {edition} is published"));
             notice("ok", Shape::Check, edition.as_deref().unwrap_or("The report is published"), &reason)
@@ -79,9 +86,45 @@ fn actions(view: &JobView) -> Markup {
             a class="button" href=(format::edition_link(&format::encoded(period), edition)) { "Figures" }
         }
         @if view.viewer.role >= Role::Operator {
-            @if job.state.is_over() {
+            @if job.state.is_over() && job.is_backfill() {
+                @if job.state != JobState::Succeeded {
+                    a class="button" href=(backfill_link(job)) { "Make what is left" }
+                }
+            } @else if job.state.is_over() {
                 (start_button(again, &jobs::days(job), &fields))
             } @else { (jobs::cancel(job)) }
+        }
+    }
+}
+
+fn backfill_link(job: &Job) -> String {
+    let month = |day: jiff::civil::Date| day.strftime("%Y-%m").to_string();
+    let all = if job.all { "&all=true" } else { "" };
+    format!("/backfill?from={}&to={}{all}", month(job.start_date), month(job.end_date))
+}
+
+fn months(job: &Job) -> Markup {
+    html! {
+        table class="list" {
+            caption class="unseen" { "The months of this job" }
+            thead {
+                tr { th scope="col" { "Month" } th scope="col" { "State" } th scope="col" class="number" { "Tickets" } th scope="col" { "Found" } }
+            }
+            tbody { @for month in &job.months { (month_row(month)) } }
+        }
+    }
+}
+
+fn month_row(month: &JobMonth) -> Markup {
+    html! {
+        tr {
+            th scope="row" { time datetime=(month.month) { (format::period(month.month)) } }
+            td { (state_badge(month.state, month.unchanged)) }
+            td class="number" { @if let Some(rows) = month.rows { (format::count(rows)) } }
+            td {
+                @if let Some(report) = &month.report { a href=(format::workbook_link(report)) download { (report) } }
+                @if let Some(reason) = &month.reason { (reason) }
+            }
         }
     }
 }
@@ -97,6 +140,7 @@ fn facts(job: &Job, zone: &TimeZone, zone_name: &str) -> Markup {
                         PeriodKind::CurrentMonth => "current month",
                         PeriodKind::PreviousMonth => "previous month",
                         PeriodKind::Custom => "range of days",
+                        PeriodKind::Backfill => "months that need a report",
                     }
                 }
             }

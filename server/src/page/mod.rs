@@ -1,6 +1,7 @@
 //! The server's pages: HTML made here, from the shapes in [`view`]. All of them work without JavaScript.
 
 pub mod assets;
+pub mod backfill;
 mod board;
 pub mod documentation;
 pub mod edition;

@@ -69,10 +69,15 @@ pub(crate) fn month_badge(state: MonthState) -> Markup {
 
 /// How far a job has come.
 pub(crate) fn job_badge(job: &Job) -> Markup {
-    match job.state {
+    state_badge(job.state, job.unchanged)
+}
+
+/// How far a job, or a month of one, has come.
+pub(crate) fn state_badge(state: JobState, unchanged: bool) -> Markup {
+    match state {
         JobState::Queued => badge("idle", Shape::Clock, "waiting"),
         JobState::Running => badge("busy", Shape::Play, "running"),
-        JobState::Succeeded if job.unchanged => badge("ok", Shape::Check, "unchanged"),
+        JobState::Succeeded if unchanged => badge("ok", Shape::Check, "unchanged"),
         JobState::Succeeded => badge("ok", Shape::Check, "published"),
         JobState::Failed => badge("bad", Shape::Cross, "failed"),
         JobState::Cancelled => badge("idle", Shape::Stop, "cancelled"),

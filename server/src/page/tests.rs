@@ -7,7 +7,7 @@ use super::{
     home, job, problem, sign_in,
     view::{Home, JobView, Listing, Month, MonthState, ReportItem, Role, StoreState, Viewer},
 };
-use crate::launcher::{Job, JobState, PeriodKind};
+use crate::launcher::{Job, JobMonth, JobState, PeriodKind};
 
 const HOSTILE: &str = "\"><script>alert('1')</script>";
 
@@ -40,6 +40,8 @@ fn failed_job() -> Job {
         edition: None,
         unchanged: false,
         run: None,
+        months: vec![JobMonth { reason: Some(HOSTILE.to_owned()), ..JobMonth::new("2025-11".parse().unwrap()) }],
+        all: false,
     }
 }
 

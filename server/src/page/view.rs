@@ -7,7 +7,7 @@ use pipeline::{
 };
 
 pub use crate::auth::Role;
-use crate::launcher::Job;
+use crate::{backfill::Plan, launcher::Job};
 
 /// Who looks at a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +168,23 @@ pub struct Home {
     pub store_address: String,
     /// Whether the viewer may start and cancel jobs.
     pub can_start: bool,
+}
+
+/// The page before a backfill.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackfillView {
+    /// Who looks.
+    pub viewer: Option<Viewer>,
+    /// The first month, as `YYYY-MM`.
+    pub from: String,
+    /// The last month.
+    pub to: String,
+    /// Whether months that need no report are wanted too.
+    pub all: bool,
+    /// How many at once are wanted.
+    pub parallel: Option<u16>,
+    /// What would be done.
+    pub plan: Option<Plan>,
 }
 
 /// An edition's page.

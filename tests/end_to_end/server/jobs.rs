@@ -23,7 +23,7 @@ use super::{fresh, without_chance};
 const JANUARY: &str = "/api/k8s/jobs/ticketing-report?startDate=2025-01-01&endDate=2025-01-31";
 const FEBRUARY: &str = "/api/k8s/jobs/ticketing-report?startDate=2025-02-01&endDate=2025-02-28";
 
-fn name(job: &Value) -> &str {
+pub(super) fn name(job: &Value) -> &str {
     job["jobName"].as_str().unwrap()
 }
 
@@ -37,13 +37,13 @@ fn script(work: &Workplace, text: &str) -> String {
 }
 
 /// A server whose runs wait until a file `go` is there, and then are the real command's.
-fn held(arguments: &[&str]) -> (Workplace, Database, Server) {
+pub(super) fn held(arguments: &[&str]) -> (Workplace, Database, Server) {
     let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL));
     let server = held_over(&work, &database, arguments);
     (work, database, server)
 }
 
-fn held_over(work: &Workplace, database: &Database, arguments: &[&str]) -> Server {
+pub(super) fn held_over(work: &Workplace, database: &Database, arguments: &[&str]) -> Server {
     let go = work.file("go");
     let told = r#"echo '{"event":"progress","stage":"tickets","rows":50,"of":200}' >&2"#;
     let wait = format!("{told}\nuntil [ -e {} ]; do sleep 0.02; done\nexec $REPORT \"$@\"", go.display());
@@ -51,7 +51,7 @@ fn held_over(work: &Workplace, database: &Database, arguments: &[&str]) -> Serve
     Setup::new(&work.store()).database(database).with(&["--report-command", &command]).with(arguments).start()
 }
 
-fn go(work: &Workplace) {
+pub(super) fn go(work: &Workplace) {
     fs::write(work.file("go"), b"").unwrap();
 }
 

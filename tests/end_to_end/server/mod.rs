@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod backfills;
 mod downloads;
 mod hostile;
 mod jobs;

@@ -9,14 +9,14 @@ use k8s_openapi::api::{batch::v1::Job as Object, core::v1::Pod};
 use kube::ResourceExt;
 
 use super::{
-    Kubernetes,
-    calls::call,
+    Kubernetes, backfill,
+    calls::{Call, Refusal, call},
     ends::LISTED,
     job::{self, instant},
     state,
     watch::{Change, watch},
 };
-use crate::launcher::{Job, JobState, LaunchError};
+use crate::launcher::{Job, JobMonth, JobState, LaunchError};
 
 /// A job, and what is known beside it.
 #[derive(Debug, Clone)]
@@ -46,8 +46,8 @@ pub(super) struct Entry {
 pub(super) struct Board {
     pub(super) entries: HashMap<String, Entry>,
     pods: HashMap<String, Pod>,
-    /// What the API refuses, by resource.
-    troubles: HashMap<&'static str, String>,
+    /// What the API refuses, by resource, and whether that may pass by itself.
+    troubles: HashMap<&'static str, (String, bool)>,
 }
 
 impl Board {
@@ -71,8 +71,9 @@ impl Kubernetes {
     pub(super) fn watch(&self) {
         let (jobs, pods) = (self.clone(), self.clone());
         let pace = self.0.settings.pace;
-        tokio::spawn(watch(self.0.jobs.clone(), pace, move |change| jobs.hear_of_jobs(change)));
-        tokio::spawn(watch(self.0.pods.clone(), pace, move |change| pods.hear_of_pods(change)));
+        let calls = ([Call::LIST_JOBS, Call::WATCH_JOBS], [Call::LIST_PODS, Call::WATCH_PODS]);
+        tokio::spawn(watch(self.0.jobs.clone(), calls.0, pace, move |change| jobs.hear_of_jobs(change)));
+        tokio::spawn(watch(self.0.pods.clone(), calls.1, pace, move |change| pods.hear_of_pods(change)));
     }
 
     pub(super) fn board(&self) -> std::sync::MutexGuard<'_, Board> {
@@ -102,9 +103,7 @@ impl Kubernetes {
                 self.put(&mut board, object, true);
                 self.gone(&mut board, &name, &uid, true);
             }
-            Change::Refused(verb, refusal) => {
-                self.refused(&mut board, "jobs", refusal.says(verb, "jobs", &self.0.settings.namespace));
-            }
+            Change::Refused(call, refusal) => self.refused(&mut board, call, &refusal),
         }
     }
 
@@ -126,21 +125,19 @@ impl Kubernetes {
                 board.pods.remove(&pod.name_any());
                 job_of(&pod).map(str::to_owned).into_iter().collect()
             }
-            Change::Refused(verb, refusal) => {
-                self.refused(&mut board, "pods", refusal.says(verb, "pods", &self.0.settings.namespace));
-                return;
-            }
+            Change::Refused(call, refusal) => return self.refused(&mut board, call, &refusal),
         };
         for name in changed.into_iter().collect::<HashSet<_>>() {
             self.look(&mut board, &name);
         }
     }
 
-    fn refused(&self, board: &mut Board, resource: &'static str, trouble: String) {
+    fn refused(&self, board: &mut Board, call: Call, refusal: &Refusal) {
+        let (resource, trouble) = (call.resource, refusal.says(call, &self.0.settings.namespace));
         // Once, not with each repetition.
-        if board.troubles.get(resource) != Some(&trouble) {
+        if board.troubles.get(resource).is_none_or(|(known, _)| *known != trouble) {
             tracing::warn!(resource, trouble, "what happens in the cluster isn't seen at the moment");
-            board.troubles.insert(resource, trouble);
+            board.troubles.insert(resource, (trouble, refusal.passes()));
         }
     }
 
@@ -167,6 +164,8 @@ impl Kubernetes {
         let created = object.metadata.creation_timestamp.as_ref().and_then(instant);
         let mut job = Job::of_days(name, settings.namespace.clone(), asked.kind, (asked.first, asked.last));
         job.creation_timestamp = created.unwrap_or(job.creation_timestamp);
+        job.all = asked.all;
+        job.months = asked.months.into_iter().map(JobMonth::new).collect();
         Entry {
             job,
             uid,
@@ -237,16 +236,20 @@ impl Kubernetes {
             Some(object) if state::is_over(object) => return self.begin_to_end(entry),
             Some(object) => {
                 let seen = state::read(object, &pods, entry.waited.as_deref());
+                entry.job.start_time = entry.job.start_time.or(seen.began);
                 // A pod that is removed for want of time may be gone before the Job says why.
                 if !state::is_ending(object) && !pods.is_empty() {
                     entry.waited.clone_from(&seen.reason);
                 }
-                (entry.job.state, entry.job.reason) = (seen.state, seen.reason);
+                if entry.job.is_backfill() {
+                    backfill::look(object, &pods, &mut entry.job, entry.cancelled);
+                } else {
+                    (entry.job.state, entry.job.reason) = (seen.state, seen.reason);
+                }
                 // Between two tries there is no pod.
                 if pods.is_empty() && entry.job.start_time.is_some() && !state::is_suspended(object) {
                     entry.job.state = JobState::Running;
                 }
-                entry.job.start_time = entry.job.start_time.or(seen.began);
             }
             None if pods.is_empty() => return self.begin_to_end(entry),
             None => {}
@@ -254,7 +257,8 @@ impl Kubernetes {
         if entry.cancelled || entry.object.is_none() {
             entry.job.reason = Some("is being cancelled".to_owned());
         }
-        let begun = state::newest(&pods).filter(|pod| state::began(pod).is_some());
+        // What a backfill's runs tell is of single months.
+        let begun = state::newest(&pods).filter(|pod| !entry.job.is_backfill() && state::began(pod).is_some());
         if let Some(pod) = begun.and_then(|pod| pod.metadata.name.clone())
             && entry.followed.as_ref() != Some(&pod)
         {
@@ -276,7 +280,10 @@ impl Kubernetes {
         if wait.is_ok() {
             return Ok(());
         }
-        let trouble = self.board().troubles.get("jobs").cloned();
-        Err(LaunchError::Unavailable(trouble.unwrap_or_else(|| "the cluster's API hasn't answered yet".to_owned())))
+        Err(match self.board().troubles.get("jobs").cloned() {
+            Some((trouble, false)) => LaunchError::Refused(trouble),
+            Some((trouble, true)) => LaunchError::Unavailable(trouble),
+            None => LaunchError::Unavailable("the cluster's API hasn't answered yet".to_owned()),
+        })
     }
 }

@@ -6,6 +6,49 @@ use kube::core::Status;
 
 use crate::launcher::LaunchError;
 
+/// A call of the API, as a Role allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Call {
+    pub(crate) verb: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) resource: &'static str,
+}
+
+impl Call {
+    pub(super) const GET_JOB: Self = Self::of_batch("get", "jobs");
+    pub(super) const LIST_JOBS: Self = Self::of_batch("list", "jobs");
+    pub(super) const WATCH_JOBS: Self = Self::of_batch("watch", "jobs");
+    pub(super) const CREATE_JOB: Self = Self::of_batch("create", "jobs");
+    pub(super) const DELETE_JOB: Self = Self::of_batch("delete", "jobs");
+    pub(super) const GET_CRONJOB: Self = Self::of_batch("get", "cronjobs");
+    pub(super) const LIST_PODS: Self = Self::of_core("list", "pods");
+    pub(super) const WATCH_PODS: Self = Self::of_core("watch", "pods");
+    pub(super) const GET_LOG: Self = Self::of_core("get", "pods/log");
+    pub(super) const GET_CLAIM: Self = Self::of_core("get", "persistentvolumeclaims");
+
+    /// All that the launcher makes, and so all that the server's Role must allow.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::GET_JOB,
+        Self::LIST_JOBS,
+        Self::WATCH_JOBS,
+        Self::CREATE_JOB,
+        Self::DELETE_JOB,
+        Self::GET_CRONJOB,
+        Self::LIST_PODS,
+        Self::WATCH_PODS,
+        Self::GET_LOG,
+        Self::GET_CLAIM,
+    ];
+
+    const fn of_batch(verb: &'static str, resource: &'static str) -> Self {
+        Self { verb, group: "batch", resource }
+    }
+
+    const fn of_core(verb: &'static str, resource: &'static str) -> Self {
+        Self { verb, group: "", resource }
+    }
+}
+
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
@@ -60,7 +103,7 @@ impl Refusal {
     }
 
     /// Whether the same call may do in a moment.
-    fn passes(&self) -> bool {
+    pub(super) fn passes(&self) -> bool {
         matches!(self.code(), 0 | 429 | 500 | 502 | 503 | 504)
     }
 
@@ -73,8 +116,8 @@ impl Refusal {
         details.map_or(Duration::ZERO, |details| Duration::from_secs(details.retry_after_seconds.into()))
     }
 
-    /// What people are told of a call that did `verb` to `resource`.
-    pub(super) fn says(&self, verb: &str, resource: &str, namespace: &str) -> String {
+    /// What people are told of a call that was refused.
+    pub(super) fn says(&self, Call { verb, resource, .. }: Call, namespace: &str) -> String {
         let apply = "kubectl apply -f k8s/base/rbac.yaml";
         match self {
             Self::Silent(why) => format!("the cluster's API doesn't answer ({why}): look at the API server"),
@@ -86,7 +129,7 @@ impl Refusal {
                 }
                 // A quota or an admission rule says no with the same code.
                 403 if status.message.contains(" cannot ") => format!(
-                    "the server may not `{verb}` `{resource}` in the namespace `{namespace}`: its Role \
+                    "forbidden: the server may not `{verb}` `{resource}` in the namespace `{namespace}`: its Role \
                      `train-orchestrator` is missing or incomplete; {apply}"
                 ),
                 code => format!("the cluster's API refuses to {verb} {resource} ({code}): {}", status.message),
@@ -94,8 +137,9 @@ impl Refusal {
         }
     }
 
-    pub(super) fn error(&self, verb: &str, resource: &str, namespace: &str) -> LaunchError {
-        LaunchError::Unavailable(self.says(verb, resource, namespace))
+    pub(super) fn error(&self, call: Call, namespace: &str) -> LaunchError {
+        let words = self.says(call, namespace);
+        if self.passes() { LaunchError::Unavailable(words) } else { LaunchError::Refused(words) }
     }
 }
 

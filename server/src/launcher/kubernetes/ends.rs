@@ -82,7 +82,9 @@ impl Kubernetes {
         if !entry.ours && entry.job.run.is_none() {
             entry.job.run = self.run_of(state::newest(&pods)).await;
         }
-        let expected = seen.as_ref().is_none_or(|seen| seen.state == JobState::Succeeded);
+        // A backfill's months have runs of their own.
+        let backfill = entry.job.is_backfill();
+        let expected = !backfill && seen.as_ref().is_none_or(|seen| seen.state == JobState::Succeeded);
         let record = self.record(entry.job.run.as_deref().unwrap_or(&name), expected).await;
         // First the edition, so that whoever hears of the job's end finds it.
         self.0.index.look().await;
@@ -96,6 +98,9 @@ impl Kubernetes {
             (entry.job.rows, entry.job.percent) = (known.job.rows, known.job.percent);
         }
         state::end(&mut entry.job, seen.as_ref(), record.as_ref(), cancelled);
+        if backfill {
+            self.end_months(&mut entry.job, entry.object.as_ref(), &pods, cancelled).await;
+        }
         let (job, uid) = (entry.job.clone(), entry.uid.clone());
         let kept = Kept { job: job.clone(), uid, force: entry.force, idempotency_key: entry.key.clone() };
         if let Err(error) = self.keep(&kept).await {
@@ -126,7 +131,7 @@ impl Kubernetes {
     }
 
     /// The record of a run. One that must be there may take a moment to be seen.
-    async fn record(&self, run: &str, expected: bool) -> Option<RunRecord> {
+    pub(super) async fn record(&self, run: &str, expected: bool) -> Option<RunRecord> {
         let end = Instant::now() + self.0.settings.pace.record;
         loop {
             let read = self.0.store.read(Place::Run(run)).await;

@@ -12,10 +12,11 @@ use k8s_openapi::{
 };
 use pipeline::{
     hashed::hex,
-    period::{NamedPeriod, ReportPeriod, ReportTimeZone, date},
+    period::{NamedPeriod, PeriodId, ReportPeriod, ReportTimeZone, date},
 };
 use sha2::{Digest, Sha256};
 
+use super::backfill;
 use crate::launcher::{JobRequest, PeriodKind};
 
 /// The label by which Jobs and pods of reports are known.
@@ -28,6 +29,8 @@ const LAST: &str = "ticketing-report/end-date";
 const FORCE: &str = "ticketing-report/force";
 const KEY: &str = "ticketing-report/idempotency-key";
 const REQUEST: &str = "ticketing-report/request";
+const MONTHS: &str = "ticketing-report/months";
+const ALL: &str = "ticketing-report/all";
 const CREATED_BY: &str = "ticketing-report/created-by";
 
 /// What was asked of a Job.
@@ -41,6 +44,10 @@ pub(super) struct Asked {
     pub(super) key: Option<String>,
     /// Whether this launcher made it, so that its run has the Job's name.
     pub(super) ours: bool,
+    /// A backfill's months.
+    pub(super) months: Vec<PeriodId>,
+    /// Whether it was asked for months that need no report too.
+    pub(super) all: bool,
 }
 
 /// A key as Jobs carry it: everybody in the namespace can read annotations, and a key may have any characters.
@@ -62,18 +69,32 @@ pub(super) fn build(cronjob: &CronJob, number: u32, id: &str, request: &JobReque
     spec.suspend = None;
     spec.template.metadata.get_or_insert_default().labels = Some(labelled(spec.template.metadata.as_ref()));
     let container = container_mut(&mut spec.template.spec.as_mut()?.containers)?;
-    let days = [("--start-date", request.days.first()), ("--end-date", request.days.last())];
-    let mut args: Vec<String> = days.iter().flat_map(|(name, day)| [(*name).to_owned(), day.to_string()]).collect();
-    args.extend(request.force.then(|| "--force".to_owned()));
-    container.args = Some(args);
+    let mut variables = vec![("REPORT_JOB", number.to_string())];
+    let months = request.backfill.as_ref().map(|backfill| list(&backfill.months));
+    if let Some(months) = &months {
+        // Which of them a pod makes, the cluster says by its index.
+        container.args = None;
+        variables.push(("REPORT_MONTHS", months.clone()));
+    } else {
+        let days = [("--start-date", request.days.first()), ("--end-date", request.days.last())];
+        let mut args: Vec<String> = days.iter().flat_map(|(name, day)| [(*name).to_owned(), day.to_string()]).collect();
+        args.extend(request.force.then(|| "--force".to_owned()));
+        container.args = Some(args);
+    }
     let env = container.env.get_or_insert_default();
-    env.retain(|variable| variable.name != "REPORT_JOB");
-    env.push(EnvVar { name: "REPORT_JOB".to_owned(), value: Some(number.to_string()), value_from: None });
+    for (name, value) in variables {
+        env.retain(|variable| variable.name != name);
+        env.push(EnvVar { name: name.to_owned(), value: Some(value), value_from: None });
+    }
+    if let Some(backfill) = &request.backfill {
+        backfill::index(&mut spec, backfill);
+    }
 
     let kind = match request.kind {
         PeriodKind::CurrentMonth => "current-month",
         PeriodKind::PreviousMonth => "previous-month",
         PeriodKind::Custom => "custom",
+        PeriodKind::Backfill => "backfill",
     };
     let mut annotations = template.metadata.as_ref().and_then(|meta| meta.annotations.clone()).unwrap_or_default();
     let said = [
@@ -85,6 +106,8 @@ pub(super) fn build(cronjob: &CronJob, number: u32, id: &str, request: &JobReque
         (CREATED_BY, concat!("report-server-", env!("CARGO_PKG_VERSION")).to_owned()),
     ];
     annotations.extend(said.map(|(name, value)| (name.to_owned(), value)));
+    annotations.extend(months.map(|months| (MONTHS.to_owned(), months)));
+    annotations.extend(request.backfill.as_ref().map(|backfill| (ALL.to_owned(), backfill.all.to_string())));
     annotations.extend(request.idempotency_key.as_deref().map(|key| (KEY.to_owned(), hashed(key))));
     let metadata = ObjectMeta {
         name: Some(name(number)),
@@ -95,6 +118,11 @@ pub(super) fn build(cronjob: &CronJob, number: u32, id: &str, request: &JobReque
         ..ObjectMeta::default()
     };
     Some(Job { metadata, spec: Some(spec), status: None })
+}
+
+/// Months as a variable and an annotation hold them.
+fn list(months: &[PeriodId]) -> String {
+    months.iter().map(PeriodId::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn labelled(template: Option<&ObjectMeta>) -> BTreeMap<String, String> {
@@ -122,7 +150,10 @@ fn annotation<'a>(job: &'a Job, name: &str) -> Option<&'a str> {
 /// they are those that the command takes by itself.
 pub(super) fn asked(job: &Job, cronjob: &str, zone: &ReportTimeZone) -> Asked {
     let of = |name| annotation(job, name);
+    let months: Vec<PeriodId> =
+        of(MONTHS).into_iter().flat_map(|list| list.split(',')).flat_map(str::parse::<PeriodId>).collect();
     let kind = match of(KIND) {
+        Some("backfill") if !months.is_empty() => PeriodKind::Backfill,
         Some("current-month") => PeriodKind::CurrentMonth,
         Some("previous-month") => PeriodKind::PreviousMonth,
         _ => PeriodKind::Custom,
@@ -137,6 +168,8 @@ pub(super) fn asked(job: &Job, cronjob: &str, zone: &ReportTimeZone) -> Asked {
         force: of(FORCE) == Some("true") || args.iter().any(|arg| arg == "--force"),
         key: of(KEY).map(str::to_owned),
         ours: of(REQUEST).is_some(),
+        all: of(ALL) == Some("true"),
+        months: if kind == PeriodKind::Backfill { months } else { Vec::new() },
     }
 }
 
@@ -180,7 +213,7 @@ pub(super) fn instant(time: &Time) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launcher::kubernetes::fake;
+    use crate::launcher::{Backfill, kubernetes::fake};
 
     fn request() -> JobRequest {
         let day = |text: &str| text.parse().unwrap();
@@ -189,6 +222,7 @@ mod tests {
             days: ReportPeriod::new(day("2025-10-01"), day("2025-10-31"), day("2025-11-05")).unwrap(),
             force: true,
             idempotency_key: Some("of October".to_owned()),
+            backfill: None,
         }
     }
 
@@ -230,6 +264,27 @@ mod tests {
     }
 
     #[test]
+    fn a_backfills_job_carries_its_months_and_tells_them() {
+        let months: Vec<PeriodId> = ["2025-01", "2025-03"].map(|month| month.parse().unwrap()).to_vec();
+        let backfill = Backfill { months: months.clone(), all: true, parallel: 1 };
+        let day = |text: &str| text.parse().unwrap();
+        let days = ReportPeriod::new(day("2025-01-01"), day("2025-03-31"), day("2025-11-05")).unwrap();
+        let kind = PeriodKind::Backfill;
+        let request = JobRequest { kind, days, force: false, idempotency_key: None, backfill: Some(backfill) };
+        let job = build(&cronjob(), 12345, "0123", &request).unwrap();
+        let asked = asked(&job, "ticketing-report-cronjob", &ReportTimeZone::utc());
+        assert_eq!((asked.kind, asked.months, asked.all), (kind, months, true));
+        assert_eq!((asked.first, asked.last), (days.first(), days.last()));
+        let spec = job.spec.unwrap();
+        assert_eq!((spec.completion_mode.as_deref(), spec.completions), (Some("Indexed"), Some(2)));
+        let container = &spec.template.spec.unwrap().containers[0];
+        assert_eq!(container.args, None);
+        let of = |name: &str| container.env.iter().flatten().find(|variable| variable.name == name)?.value.clone();
+        assert_eq!(of("REPORT_MONTHS").as_deref(), Some("2025-01,2025-03"));
+        assert_eq!(of("REPORT_JOB").as_deref(), Some("12345"));
+    }
+
+    #[test]
     fn a_template_that_suspends_its_jobs_or_has_no_labels_gives_a_job_that_runs_and_is_found() {
         let mut bare = cronjob();
         let template = &mut bare.spec.job_template;
@@ -257,6 +312,8 @@ mod tests {
             force: true,
             key: Some(hashed("of October")),
             ours: true,
+            months: Vec::new(),
+            all: false,
         };
         assert_eq!(asked_of(&ours), expected);
 

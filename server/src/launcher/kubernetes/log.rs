@@ -12,11 +12,11 @@ use kube::api::LogParams;
 use tokio::sync::mpsc;
 
 use super::{
-    Kubernetes,
-    calls::{Refusal, call},
+    Kubernetes, backfill,
+    calls::{Call, Refusal, call},
     state,
 };
-use crate::launcher::{LaunchError, progress::Progress};
+use crate::launcher::{Job, JobState, LaunchError, progress::Progress};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -104,17 +104,41 @@ impl Kubernetes {
         progress.started().map(|(run, _, _)| run.clone())
     }
 
-    /// Sends the log of a job's newest pod; with `follow` until the job is over, whatever becomes of pods and
-    /// connections meanwhile.
-    pub(super) async fn send_log(self, name: String, follow: bool, to: Sender) {
+    /// Sends a job's log; a backfill's is that of its months, one after the other, each under its name.
+    pub(super) async fn send_logs(self, name: String, follow: bool, to: Sender) {
+        let months = self.board().entries.get(&name).map(|entry| entry.job.months.clone()).unwrap_or_default();
+        if months.is_empty() {
+            return self.send_log(&name, None, follow, &to).await;
+        }
+        for (at, month) in months.iter().enumerate().filter(|(_, month)| follow || month.state != JobState::Queued) {
+            let heading = Bytes::from(format!("== {}\n", month.month));
+            if to.send(Ok(heading)).await.is_err() {
+                return;
+            }
+            self.send_log(&name, Some(at), follow, &to).await;
+        }
+    }
+
+    /// Whether a job, or its month, is over, and its newest pod.
+    fn newest_pod(&self, name: &str, month: Option<usize>) -> (bool, Option<String>) {
+        let board = self.board();
+        let pods = board.pods(name);
+        let pods = month.map_or_else(|| pods.clone(), |at| backfill::pods_of(&pods, at));
+        let pod = state::newest(&pods).and_then(|pod| pod.metadata.name.clone());
+        let is_over = |job: &Job| {
+            let month = month.and_then(|at| job.months.get(at));
+            job.state.is_over() || month.is_some_and(|month| month.state.is_over())
+        };
+        (board.entries.get(name).is_none_or(|entry| is_over(&entry.job)), pod)
+    }
+
+    /// Sends the log of the newest pod of a job, or of one of its months; with `follow` until that is over, whatever
+    /// becomes of pods and connections meanwhile.
+    async fn send_log(&self, name: &str, month: Option<usize>, follow: bool, to: &Sender) {
         let (mut of, mut sent) = (None, 0);
         while !to.is_closed() {
             // Looked at before reading: what is written before the end is read then.
-            let (over, pod) = {
-                let board = self.board();
-                let pod = state::newest(&board.pods(&name)).and_then(|pod| pod.metadata.name.clone());
-                (board.entries.get(&name).is_none_or(|entry| entry.job.state.is_over()), pod)
-            };
+            let (over, pod) = self.newest_pod(name, month);
             let last = over || !follow;
             if pod.is_some() && pod != of {
                 (of, sent) = (pod, 0);
@@ -122,7 +146,7 @@ impl Kubernetes {
             let end = match &of {
                 None if last => Some(if over { GONE.to_owned() } else { "there is no log yet".to_owned() }),
                 None => None,
-                Some(pod) => match self.pipe(pod, follow && !over, &mut sent, &to).await {
+                Some(pod) => match self.pipe(pod, follow && !over, &mut sent, to).await {
                     Ok(()) if last => return,
                     Ok(()) => None,
                     Err(refusal) if refusal.code() == 404 && last => Some(GONE.to_owned()),
@@ -131,7 +155,7 @@ impl Kubernetes {
                         Refusal::Silent(_) => GONE.to_owned(),
                     }),
                     Err(refusal) if last || matches!(refusal.code(), 401 | 403) => {
-                        Some(refusal.says("get", "pods/log", &self.0.settings.namespace))
+                        Some(refusal.says(Call::GET_LOG, &self.0.settings.namespace))
                     }
                     Err(_) => None,
                 },

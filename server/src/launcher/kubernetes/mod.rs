@@ -4,8 +4,10 @@
 //! report's pod. What becomes of them is watched, not asked for; how a run ended stands in the store, as Jobs and their
 //! pods are removed sooner or later.
 
+mod backfill;
 mod board;
 mod calls;
+pub mod doctor;
 mod ends;
 mod job;
 mod log;
@@ -30,12 +32,12 @@ use futures::{
 };
 use k8s_openapi::api::{
     batch::v1::{CronJob, Job as Object},
-    core::v1::Pod,
+    core::v1::{PersistentVolumeClaim, Pod},
 };
 use kube::{
     Api, Client, Config, ResourceExt,
     api::{DeleteParams, ListParams, PostParams, Preconditions},
-    config::KubeConfigOptions,
+    config::{KubeConfigOptions, Kubeconfig},
 };
 use pipeline::{
     hashed::hex,
@@ -46,8 +48,11 @@ use rand::RngExt;
 use tokio::sync::mpsc;
 
 pub use self::calls::Pace;
-use self::{board::Board, calls::patiently};
-use super::{Job, JobLauncher, JobRequest, LaunchError};
+use self::{
+    board::Board,
+    calls::{Call, patiently},
+};
+use super::{Job, JobLauncher, JobRequest, LaunchError, Parallel};
 use crate::{events::Hub, index::Index};
 
 /// Where and how Jobs are made.
@@ -72,6 +77,7 @@ struct Parts {
     jobs: Api<Object>,
     pods: Api<Pod>,
     cronjobs: Api<CronJob>,
+    claims: Api<PersistentVolumeClaim>,
     store: Store,
     index: Arc<Index>,
     events: Arc<Hub>,
@@ -82,11 +88,23 @@ struct Parts {
     listed: tokio::sync::watch::Sender<bool>,
 }
 
-/// The cluster that this program runs in, or else that of the kubeconfig; and the pod's own namespace.
+/// A cluster that can be asked.
+pub struct Connected {
+    /// Who asks it.
+    pub client: Client,
+    /// The pod's own namespace, in a pod.
+    pub namespace: Option<String>,
+    /// Its API's address.
+    pub address: String,
+    /// The kubeconfig's context; none in a pod.
+    pub context: Option<String>,
+}
+
+/// The cluster that this program runs in, or else that of the kubeconfig.
 ///
 /// # Errors
 /// When there is neither, or its certificate or token can't be read.
-pub async fn connect(in_cluster: bool) -> Result<(Client, Option<String>), String> {
+pub async fn connect(in_cluster: bool) -> Result<Connected, String> {
     let remedy = "name a kubeconfig in KUBECONFIG, or choose --launcher local";
     let mut config = if in_cluster {
         Config::incluster().map_err(|e| format!("the cluster's token can't be read ({e}): mount it; or {remedy}"))?
@@ -98,8 +116,11 @@ pub async fn connect(in_cluster: bool) -> Result<(Client, Option<String>), Strin
     config.default_retry = false;
     config.connect_timeout = Some(Pace::default().call);
     let namespace = in_cluster.then(|| config.default_namespace.clone());
+    let address = config.cluster_url.to_string();
+    let named = || Kubeconfig::read().ok().and_then(|known| known.current_context);
+    let context = (!in_cluster).then(|| named().unwrap_or_else(|| "the kubeconfig's".to_owned()));
     let client = Client::try_from(config).map_err(|e| format!("the cluster can't be reached ({e}): {remedy}"))?;
-    Ok((client, namespace))
+    Ok(Connected { client, namespace, address, context })
 }
 
 impl Kubernetes {
@@ -118,7 +139,8 @@ impl Kubernetes {
         let launcher = Self(Arc::new(Parts {
             jobs: Api::namespaced(client.clone(), &namespace),
             pods: Api::namespaced(client.clone(), &namespace),
-            cronjobs: Api::namespaced(client, &namespace),
+            cronjobs: Api::namespaced(client.clone(), &namespace),
+            claims: Api::namespaced(client, &namespace),
             settings,
             store,
             index,
@@ -135,14 +157,13 @@ impl Kubernetes {
     /// The job that an equal request has already, or the reason why there can't be one.
     fn known(&self, request: &JobRequest, there: &HashMap<String, &Object>) -> Result<Option<Job>, LaunchError> {
         let board = self.board();
-        let same = |job: &Job| (job.start_date, job.end_date) == (request.days.first(), request.days.last());
         let key = request.idempotency_key.as_deref().map(job::hashed);
         if key.is_some()
             && let Some(entry) = board.entries.values().find(|entry| entry.key == key)
         {
             let job = &entry.job;
             let other = || LaunchError::KeyUsed(format!("{} to {}", job.start_date, job.end_date));
-            return if same(job) { Ok(Some(job.clone())) } else { Err(other()) };
+            return if job.is_for(request) { Ok(Some(job.clone())) } else { Err(other()) };
         }
         let under_way = board.entries.values().find(|entry| {
             // Asked of the API just now: the watch may be behind.
@@ -151,7 +172,7 @@ impl Kubernetes {
                 let removed = object.metadata.deletion_timestamp.is_some();
                 !removed && !state::is_ending(object) && !state::is_suspended(object)
             };
-            same(&entry.job) && !entry.cancelled && entry.force >= request.force && object.is_some_and(goes_on)
+            entry.job.is_for(request) && !entry.cancelled && entry.force >= request.force && object.is_some_and(goes_on)
         });
         Ok(under_way.map(|entry| entry.job.clone()))
     }
@@ -171,12 +192,10 @@ impl Kubernetes {
     async fn template(&self) -> Result<CronJob, LaunchError> {
         let Settings { cronjob, namespace, pace, .. } = &self.0.settings;
         let found = patiently(*pace, || self.0.cronjobs.get_opt(cronjob)).await;
-        let found = found.map_err(|refusal| refusal.error("get", "cronjobs", namespace))?;
+        let found = found.map_err(|refusal| refusal.error(Call::GET_CRONJOB, namespace))?;
         found.ok_or_else(|| {
             let remedy = "kubectl apply -f k8s/ticketing-report-job.yaml";
-            LaunchError::Unavailable(format!(
-                "there is no CronJob `{cronjob}` in the namespace `{namespace}`; {remedy}"
-            ))
+            LaunchError::Refused(format!("there is no CronJob `{cronjob}` in the namespace `{namespace}`; {remedy}"))
         })
     }
 
@@ -189,7 +208,7 @@ impl Kubernetes {
             let number = self.draw(there).await?;
             let object = job::build(&template, number, &id, request).ok_or_else(|| {
                 let remedy = "kubectl apply -f k8s/ticketing-report-job.yaml";
-                LaunchError::Unavailable(format!("the template of the CronJob `{cronjob}` has no container; {remedy}"))
+                LaunchError::Refused(format!("the template of the CronJob `{cronjob}` has no container; {remedy}"))
             })?;
             let params = PostParams::default();
             let refusal = match patiently(*pace, || self.0.jobs.create(&params, &object)).await {
@@ -206,7 +225,7 @@ impl Kubernetes {
                     _ => {}
                 }
             }
-            return Err(refusal.error("create", "jobs", namespace));
+            return Err(refusal.error(Call::CREATE_JOB, namespace));
         }
     }
 }
@@ -218,7 +237,7 @@ impl JobLauncher for Kubernetes {
         let pace = self.0.settings.pace;
         let params = ListParams::default().labels(job::SELECTOR);
         let listed = patiently(pace, || self.0.jobs.list(&params)).await;
-        let listed = listed.map_err(|refusal| refusal.error("list", "jobs", &self.0.settings.namespace))?.items;
+        let listed = listed.map_err(|refusal| refusal.error(Call::LIST_JOBS, &self.0.settings.namespace))?.items;
         {
             let mut board = self.board();
             listed.iter().for_each(|object| self.put(&mut board, object.clone(), false));
@@ -232,6 +251,10 @@ impl JobLauncher for Kubernetes {
         let mut board = self.board();
         self.put(&mut board, created, false);
         board.entries.get(&name).map(|entry| entry.job.clone()).ok_or(LaunchError::NotFound(name))
+    }
+
+    async fn parallel(&self, asked: Option<u16>) -> Result<Parallel, LaunchError> {
+        self.advised(asked).await
     }
 
     async fn list(&self) -> Result<Vec<Job>, LaunchError> {
@@ -254,7 +277,7 @@ impl JobLauncher for Kubernetes {
     ) -> Result<BoxStream<'static, Result<Bytes, LaunchError>>, LaunchError> {
         self.find(name).await?;
         let (to, from) = mpsc::channel(4);
-        tokio::spawn(self.clone().send_log(name.to_owned(), follow, to));
+        tokio::spawn(self.clone().send_logs(name.to_owned(), follow, to));
         Ok(stream::unfold(from, |mut from| async move { Some((from.recv().await?, from)) }).boxed())
     }
 
@@ -286,7 +309,7 @@ impl JobLauncher for Kubernetes {
             Err(refusal) if refusal.code() == 404 => {}
             Err(refusal) => {
                 mark(false);
-                return Err(refusal.error("delete", "jobs", &self.0.settings.namespace));
+                return Err(refusal.error(Call::DELETE_JOB, &self.0.settings.namespace));
             }
         }
         let found = self.board().entries.get(name).map(|entry| entry.job.clone());

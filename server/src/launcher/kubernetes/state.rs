@@ -98,7 +98,9 @@ pub(super) fn end(job: &mut launcher::Job, seen: Option<&Seen>, record: Option<&
     job.exit_code = if job.state == JobState::Succeeded { Some(0) } else { code.or(recorded) };
     job.start_time = seen.and_then(|seen| seen.began).or(job.start_time).or(record.map(|record| record.began));
     let ended = record.filter(|_| job.state != JobState::Cancelled).map(|record| record.ended);
-    job.completion_time = ended.or(seen.and_then(|seen| seen.ended)).or_else(|| Some(Timestamp::now()));
+    let ended = ended.or(seen.and_then(|seen| seen.ended)).unwrap_or_else(Timestamp::now);
+    // Pods, the cluster and this program each have a clock.
+    job.completion_time = Some(job.start_time.map_or(ended, |start| ended.max(start)));
     job.stage = None;
     if job.state == JobState::Succeeded {
         job.percent = Some(100);
@@ -227,7 +229,7 @@ fn failure(job: &Job, failed: &JobCondition, pod: Option<&Pod>, waited_for: Opti
 }
 
 /// How a pod ended that failed: its exit code, and why in words.
-fn ending(pod: &Pod) -> Option<(Option<i32>, String)> {
+pub(super) fn ending(pod: &Pod) -> Option<(Option<i32>, String)> {
     let status = pod.status.as_ref()?;
     let failed = |c: &&ContainerStatus| ended(c).is_some_and(|end| end.exit_code != 0);
     let container = containers(pod).find(failed);

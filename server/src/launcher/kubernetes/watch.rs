@@ -10,7 +10,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    calls::{Pace, Refusal, Waits, call},
+    calls::{Call, Pace, Refusal, Waits, call},
     job::SELECTOR,
 };
 
@@ -22,13 +22,13 @@ pub(super) enum Change<K> {
     Put(K),
     /// One is gone; so it was at last.
     Gone(K),
-    /// The API refuses the verb for now.
-    Refused(&'static str, Refusal),
+    /// The API refuses a call for now.
+    Refused(Call, Refusal),
 }
 
 /// Tells changes for ever. A watch that is cut goes on where it was; where the API has forgotten that place, everything
 /// is listed anew.
-pub(super) async fn watch<K>(api: Api<K>, pace: Pace, tell: impl Fn(Change<K>))
+pub(super) async fn watch<K>(api: Api<K>, [list, watch]: [Call; 2], pace: Pace, tell: impl Fn(Change<K>))
 where
     K: Clone + DeserializeOwned + Debug + ResourceExt,
 {
@@ -40,7 +40,7 @@ where
                 list.metadata.resource_version.unwrap_or_default()
             }
             Err(refusal) => {
-                tell(Change::Refused("list", refusal));
+                tell(Change::Refused(list, refusal));
                 tokio::time::sleep(waits.next()).await;
                 continue;
             }
@@ -53,7 +53,7 @@ where
             }
             match cut {
                 Err(gone) if gone.code() == 410 => break,
-                Err(refusal) => tell(Change::Refused("watch", refusal)),
+                Err(refusal) => tell(Change::Refused(watch, refusal)),
                 Ok(()) => {}
             }
             tokio::time::sleep(waits.next()).await;

@@ -12,11 +12,12 @@ use futures::stream;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use super::{Cluster, Fault, NAMESPACE, now, uid};
+use super::{Cluster, Fault, NAMESPACE, uid};
 
 /// A call.
 pub(super) struct Asked {
     pub(super) verb: &'static str,
+    pub(super) group: &'static str,
     pub(super) resource: &'static str,
     name: Option<String>,
     query: HashMap<String, String>,
@@ -25,11 +26,26 @@ pub(super) struct Asked {
 impl Asked {
     fn of(request: &Request) -> Option<Self> {
         let parts: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
-        let (resource, rest) = match parts.as_slice() {
-            ["apis", "batch", "v1", "namespaces", NAMESPACE, "jobs", rest @ ..] => ("jobs", rest),
-            ["apis", "batch", "v1", "namespaces", NAMESPACE, "cronjobs", rest @ ..] => ("cronjobs", rest),
-            ["api", "v1", "namespaces", NAMESPACE, "pods", name, "log"] => ("pods/log", std::slice::from_ref(name)),
-            ["api", "v1", "namespaces", NAMESPACE, "pods", rest @ ..] => ("pods", rest),
+        let (group, resource, rest): (_, _, &[&str]) = match parts.as_slice() {
+            ["version"] => ("", "version", &[]),
+            ["apis", "batch", "v1", "namespaces", NAMESPACE, "jobs", rest @ ..] => ("batch", "jobs", rest),
+            ["apis", "batch", "v1", "namespaces", NAMESPACE, "cronjobs", rest @ ..] => ("batch", "cronjobs", rest),
+            ["apis", "discovery.k8s.io", "v1", "namespaces", NAMESPACE, "endpointslices"] => {
+                ("discovery.k8s.io", "endpointslices", &[])
+            }
+            ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => {
+                ("authorization.k8s.io", "selfsubjectaccessreviews", &[])
+            }
+            ["apis", "authorization.k8s.io", "v1", "namespaces", NAMESPACE, "localsubjectaccessreviews"] => {
+                ("authorization.k8s.io", "localsubjectaccessreviews", &[])
+            }
+            ["api", "v1", "namespaces", NAMESPACE, "pods", name, "log"] => ("", "pods/log", std::slice::from_ref(name)),
+            ["api", "v1", "namespaces", NAMESPACE, kind, rest @ ..] => {
+                let known = ["pods", "persistentvolumeclaims", "secrets", "services", "events"];
+                ("", known.into_iter().find(|known| known == kind)?, rest)
+            }
+            ["api", "v1", "namespaces", name] => ("", "namespaces", std::slice::from_ref(name)),
+            ["api", "v1", "persistentvolumes", rest @ ..] => ("", "persistentvolumes", rest),
             _ => return None,
         };
         let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -43,22 +59,20 @@ impl Asked {
             ("DELETE", [_]) => "delete",
             _ => return None,
         };
-        Some(Self { verb, resource, name: rest.first().map(|name| (*name).to_owned()), query })
+        Some(Self { verb, group, resource, name: rest.first().map(|name| (*name).to_owned()), query })
     }
 
     pub(super) fn matches(&self, object: &Value) -> bool {
         let labels = self.query.get("labelSelector").map(String::as_str).unwrap_or_default();
         let mut wanted = labels.split(',').filter_map(|label| label.split_once('='));
+        let field = self.query.get("fieldSelector").and_then(|field| field.strip_prefix("involvedObject.name="));
         wanted.all(|(name, value)| object["metadata"]["labels"][name] == value)
-    }
-
-    pub(super) fn group(&self) -> &'static str {
-        if self.resource.starts_with("pods") { "" } else { "batch" }
+            && field.is_none_or(|name| object["involvedObject"]["name"] == name)
     }
 
     /// How messages name the resource.
     fn kind(&self) -> String {
-        let group = self.group();
+        let group = self.group;
         if group.is_empty() { self.resource.to_owned() } else { format!("{}.{group}", self.resource) }
     }
 }
@@ -86,7 +100,7 @@ impl Cluster {
         if world.allows(asked) {
             return None;
         }
-        let (kind, group) = (asked.kind(), asked.group());
+        let (kind, group) = (asked.kind(), asked.group);
         let name = asked.name.as_ref().map_or_else(String::new, |name| format!(" {name:?}"));
         let who = format!("User \"system:serviceaccount:{NAMESPACE}:train-orchestrator\"");
         let message = format!(
@@ -98,8 +112,8 @@ impl Cluster {
 
     fn not_found(asked: &Asked, name: &str) -> Response {
         let message = format!("{} {name:?} not found", asked.kind());
-        let mut details = json!({"name": name, "group": asked.group(), "kind": asked.resource});
-        if asked.group().is_empty() {
+        let mut details = json!({"name": name, "group": asked.group, "kind": asked.resource});
+        if asked.group.is_empty() {
             details.as_object_mut().unwrap().remove("group");
         }
         status(404, "NotFound", &message, details)
@@ -108,6 +122,21 @@ impl Cluster {
     pub(in crate::launcher::kubernetes) fn create(&self, mut job: Value) -> Response {
         let name = job["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let details = |kind: &str| json!({"name": name, "group": "batch", "kind": kind});
+        if name.bytes().any(|byte| !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.')) {
+            let cause = format!(
+                "Invalid value: {name:?}: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+                 characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', \
+                 regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+            );
+            let message = format!("Job.batch {name:?} is invalid: metadata.name: {cause}");
+            let mut details = details("Job");
+            details["causes"] = json!([{"reason": "FieldValueInvalid", "message": cause, "field": "metadata.name"}]);
+            return status(422, "Invalid", &message, details);
+        }
+        if let Some((field, cause)) = wrong_index(&job["spec"]) {
+            let message = format!("Job.batch {name:?} is invalid: {field}: {cause}");
+            return status(422, "Invalid", &message, details("Job"));
+        }
         let policy = &job["spec"]["template"]["spec"]["restartPolicy"];
         if policy != "Never" && policy != "OnFailure" {
             let cause = "Required value: valid values: \"OnFailure\", \"Never\"";
@@ -130,7 +159,9 @@ impl Cluster {
             }
             job["kind"] = "Job".into();
             job["apiVersion"] = "batch/v1".into();
-            for (field, value) in [("uid", &uid), ("creationTimestamp", &now()), ("namespace", &NAMESPACE.to_owned())] {
+            for (field, value) in
+                [("uid", &uid), ("creationTimestamp", &self.now()), ("namespace", &NAMESPACE.to_owned())]
+            {
                 job["metadata"][field] = value.clone().into();
             }
             job["metadata"]["generation"] = 1.into();
@@ -223,7 +254,10 @@ impl Cluster {
 
     fn log(&self, asked: &Asked, name: &str) -> Response {
         let Some(pod) = self.object("pods", name) else {
-            return Self::not_found(&Asked { resource: "pods", query: HashMap::new(), name: None, verb: "get" }, name);
+            return Self::not_found(
+                &Asked { group: "", resource: "pods", query: HashMap::new(), name: None, verb: "get" },
+                name,
+            );
         };
         let container = asked.query.get("container").map(String::as_str).unwrap_or_default();
         let state = &pod["status"]["containerStatuses"][0]["state"];
@@ -263,10 +297,28 @@ impl Cluster {
         ([("content-type", "text/plain")], Body::from_stream(lines)).into_response()
     }
 
+    /// Whether whoever asks may do something, or the server's account.
+    fn review(&self, asked: &Asked, mut review: Value) -> Response {
+        let world = self.world();
+        let of = &review["spec"]["resourceAttributes"];
+        let text = |field: &str| of[field].as_str().unwrap_or_default();
+        let resource = match text("subresource") {
+            "" => text("resource").to_owned(),
+            sub => format!("{}/{sub}", text("resource")),
+        };
+        let server = review["spec"]["user"] == "system:serviceaccount:train-orchestrator:train-orchestrator";
+        let own = asked.resource == "selfsubjectaccessreviews";
+        let allowed = world.rules_allow(text("group"), &resource, text("verb")) && (own || server);
+        review["status"] = json!({"allowed": allowed || (own && world.admin)});
+        answer(201, &review)
+    }
+
     async fn perform(&self, asked: Asked, body: Bytes) -> Response {
         let name = asked.name.clone().unwrap_or_default();
         let sent = || serde_json::from_slice::<Value>(&body).unwrap_or_default();
         match (asked.verb, asked.resource) {
+            (_, "version") => answer(200, &json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2"})),
+            ("create", "selfsubjectaccessreviews" | "localsubjectaccessreviews") => self.review(&asked, sent()),
             ("get", "pods/log") => self.log(&asked, &name),
             ("get", resource) => {
                 self.object(resource, &name).map_or_else(|| Self::not_found(&asked, &name), |found| answer(200, &found))
@@ -277,6 +329,30 @@ impl Cluster {
             _ => self.delete(&asked, &name, &sent()),
         }
     }
+}
+
+/// What is wrong with an Indexed Job, in the words of the API's own checks.
+fn wrong_index(spec: &Value) -> Option<(&'static str, &'static str)> {
+    let indexed = spec["completionMode"] == "Indexed";
+    let per_index = !spec["backoffLimitPerIndex"].is_null();
+    let of_index = |rule: &Value| rule["action"] == "FailIndex";
+    let mut rules = spec["podFailurePolicy"]["rules"].as_array().into_iter().flatten();
+    if indexed && spec["completions"].is_null() {
+        return Some(("spec.completions", "Required value: when completion mode is Indexed"));
+    }
+    if per_index && !indexed {
+        return Some(("spec.backoffLimitPerIndex", "Invalid value: requires indexed completion mode"));
+    }
+    if per_index && spec["template"]["spec"]["restartPolicy"] != "Never" {
+        return Some(("spec.template.spec.restartPolicy", "Invalid value: only \"Never\" is supported"));
+    }
+    if !spec["maxFailedIndexes"].is_null() && !per_index {
+        return Some(("spec.backoffLimitPerIndex", "Required value: when maxFailedIndexes is specified"));
+    }
+    if !per_index && rules.any(of_index) {
+        return Some(("spec.podFailurePolicy.rules", "Invalid value: requires the backoffLimitPerIndex to be set"));
+    }
+    None
 }
 
 /// Answers a call, or has it go wrong.

@@ -12,7 +12,7 @@ use pipeline::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Cluster, now, uid};
+use super::{Cluster, uid};
 
 /// How a run goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +52,7 @@ pub(in crate::launcher::kubernetes) fn record(run: &str, days: (Date, Date), cod
     }
 }
 
-fn pause() -> impl Future<Output = ()> {
+pub(super) fn pause() -> impl Future<Output = ()> {
     tokio::time::sleep(Duration::from_millis(4))
 }
 
@@ -80,7 +80,7 @@ impl Cluster {
         });
     }
 
-    fn job_is(&self, job: &Value, status: Value) {
+    pub(super) fn job_is(&self, job: &Value, status: Value) {
         let name = job["metadata"]["name"].as_str().unwrap();
         if let Some(mut now) = self.object("jobs", name).filter(|now| now["metadata"]["uid"] == job["metadata"]["uid"])
         {
@@ -89,7 +89,7 @@ impl Cluster {
         }
     }
 
-    fn is_there(&self, job: &Value) -> bool {
+    pub(super) fn is_there(&self, job: &Value) -> bool {
         let now = self.object("jobs", job["metadata"]["name"].as_str().unwrap());
         now.is_some_and(|now| now["metadata"]["uid"] == job["metadata"]["uid"])
     }
@@ -99,7 +99,7 @@ impl Cluster {
         let recorded: Value = serde_json::from_str(include_str!("../testdata/pods-ok-1.json")).unwrap();
         let mut pod = recorded["items"][0].clone();
         let name = format!("{}-{}", job["metadata"]["name"].as_str().unwrap(), &uid()[..5]);
-        for (field, value) in [("name", name), ("uid", uid()), ("creationTimestamp", now())] {
+        for (field, value) in [("name", name), ("uid", uid()), ("creationTimestamp", self.now())] {
             pod["metadata"][field] = value.into();
         }
         pod["metadata"]["labels"] = job["spec"]["template"]["metadata"]["labels"].clone();
@@ -124,9 +124,9 @@ impl Cluster {
         pod
     }
 
-    fn end_pod(&self, pod: Value, code: u8, reason: &str, message: Option<String>) {
+    pub(super) fn end_pod(&self, pod: Value, code: u8, reason: &str, message: Option<String>) {
         self.write_log(pod["metadata"]["name"].as_str().unwrap(), "", true);
-        let mut end = json!({"exitCode": code, "reason": reason, "startedAt": now(), "finishedAt": now()});
+        let mut end = json!({"exitCode": code, "reason": reason, "startedAt": self.now(), "finishedAt": self.now()});
         if let Some(message) = message {
             end["message"] = message.into();
         }
@@ -141,14 +141,15 @@ impl Cluster {
             Some((reason, message)) => ("FailureTarget", "Failed", reason, message),
         };
         let condition = |what: &str| {
-            json!({"type": what, "status": "True", "lastProbeTime": now(), "lastTransitionTime": now(),
+            json!({"type": what, "status": "True", "lastProbeTime": self.now(), "lastTransitionTime": self.now(),
                 "reason": reason, "message": message})
         };
-        let mut status = json!({"startTime": now(), "terminating": 0, "ready": 0, "conditions": [condition(interim)]});
+        let mut status =
+            json!({"startTime": self.now(), "terminating": 0, "ready": 0, "conditions": [condition(interim)]});
         self.job_is(job, status.clone());
         pause().await;
         if failed.is_none() {
-            (status["completionTime"], status["succeeded"]) = (now().into(), 1.into());
+            (status["completionTime"], status["succeeded"]) = (self.now().into(), 1.into());
         } else {
             status["failed"] = 1.into();
         }
@@ -157,9 +158,12 @@ impl Cluster {
     }
 
     async fn play(self, job: Value, fate: Fate, store: Store, mut go: watch::Receiver<bool>) {
+        if job["spec"]["completionMode"] == "Indexed" {
+            return self.play_indexes(job, fate, store, go).await;
+        }
         let name = job["metadata"]["name"].as_str().unwrap().to_owned();
         pause().await;
-        self.job_is(&job, json!({"startTime": now(), "active": 1, "terminating": 0, "ready": 0}));
+        self.job_is(&job, json!({"startTime": self.now(), "active": 1, "terminating": 0, "ready": 0}));
         pause().await;
         if !self.is_there(&job) {
             return;
@@ -177,7 +181,7 @@ impl Cluster {
                 pod["status"] = recorded["items"][0]["status"].clone();
                 self.put("pods", pod.clone());
             }
-            _ => pod = self.container_is(pod, "Running", json!({"running": {"startedAt": now()}})),
+            _ => pod = self.container_is(pod, "Running", json!({"running": {"startedAt": self.now()}})),
         }
         let begins = !matches!(fate, Fate::NoImage | Fate::NoVolume);
         let env = job["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
@@ -248,7 +252,7 @@ impl Cluster {
                 tokio::time::sleep(Duration::from_millis(1100)).await;
                 let second = self.make_pod(&job);
                 pause().await;
-                let second = self.container_is(second, "Running", json!({"running": {"startedAt": now()}}));
+                let second = self.container_is(second, "Running", json!({"running": {"startedAt": self.now()}}));
                 keep(0).await;
                 self.end_pod(second, 0, "Completed", None);
                 self.end_job(&job, None).await;

@@ -3,15 +3,19 @@
 
 mod answers;
 mod control;
+mod indexed;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     future,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use axum::Router;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::{Client, Config};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::Deserialize;
@@ -59,6 +63,8 @@ struct World {
     history: Vec<(u64, &'static str, &'static str, Value)>,
     logs: HashMap<String, (String, bool)>,
     rules: Vec<Rule>,
+    /// Whether everything is allowed.
+    admin: bool,
     faults: HashMap<(&'static str, &'static str), VecDeque<Fault>>,
     chance: Option<Chance>,
     /// Watches that began under an earlier number end.
@@ -69,7 +75,7 @@ struct World {
 
 /// The cluster. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Cluster(Arc<(Mutex<World>, watch::Sender<u64>)>);
+pub(super) struct Cluster(Arc<(Mutex<World>, watch::Sender<u64>, AtomicI64)>);
 
 /// The project's CronJob.
 pub(super) fn cronjob() -> Value {
@@ -77,13 +83,14 @@ pub(super) fn cronjob() -> Value {
     documents.into_iter().find(|document: &Value| document["kind"] == "CronJob").unwrap()
 }
 
+/// The project's claim.
+pub(super) fn claim() -> Value {
+    serde_saphyr::from_str(include_str!("../../../../../k8s/base/pvc.yaml")).unwrap()
+}
+
 fn uid() -> String {
     let drawn = format!("{:032x}", rand::rng().random::<u128>());
     format!("{}-{}-{}-{}-{}", &drawn[..8], &drawn[8..12], &drawn[12..16], &drawn[16..20], &drawn[20..])
-}
-
-fn now() -> String {
-    format!("{:.0}", Timestamp::now())
 }
 
 impl World {
@@ -132,10 +139,16 @@ impl World {
     }
 
     fn allows(&self, asked: &Asked) -> bool {
+        // What every user may.
+        let public = matches!(asked.resource, "version" | "selfsubjectaccessreviews");
+        self.admin || public || self.rules_allow(asked.group, asked.resource, asked.verb)
+    }
+
+    fn rules_allow(&self, group: &str, resource: &str, verb: &str) -> bool {
         let has = |list: &[String], what: &str| list.iter().any(|one| one == what);
-        self.rules.iter().any(|rule| {
-            has(&rule.api_groups, asked.group()) && has(&rule.resources, asked.resource) && has(&rule.verbs, asked.verb)
-        })
+        let allows =
+            |rule: &Rule| has(&rule.api_groups, group) && has(&rule.resources, resource) && has(&rule.verbs, verb);
+        self.rules.iter().any(allows)
     }
 
     /// The next event for a watch.
@@ -157,7 +170,8 @@ impl Cluster {
         // Versions begin high, as a cluster has a past.
         let mut world = World { version: 1000, rules, token_is_known: true, ..World::default() };
         world.put("cronjobs", "ticketing-report-cronjob", cronjob());
-        let cluster = Self(Arc::new((Mutex::new(world), watch::Sender::new(0))));
+        world.put("persistentvolumeclaims", "ticketing-reports-pvc", claim());
+        let cluster = Self(Arc::new((Mutex::new(world), watch::Sender::new(0), AtomicI64::new(0))));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(serve).with_state(cluster.clone());
@@ -165,6 +179,16 @@ impl Cluster {
         let mut config = Config::new(format!("http://{address}").parse().unwrap());
         config.default_retry = false;
         (cluster, Client::try_from(config).unwrap())
+    }
+
+    /// Its clock is so many seconds ahead of ours.
+    pub(super) fn be_ahead(&self, seconds: i64) {
+        self.0.2.store(seconds, Ordering::Relaxed);
+    }
+
+    /// What its clock says.
+    fn now(&self) -> String {
+        format!("{:.0}", Timestamp::now() + SignedDuration::from_secs(self.0.2.load(Ordering::Relaxed)))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -201,6 +225,11 @@ impl Cluster {
         self.change(|world| (world.cut, world.forgotten) = (world.cut + 1, world.version));
     }
 
+    /// Whoever asks may do everything.
+    pub(super) fn make_admin(&self) {
+        self.change(|world| world.admin = true);
+    }
+
     pub(super) fn know_token(&self, known: bool) {
         self.change(|world| world.token_is_known = known);
     }
@@ -218,6 +247,11 @@ impl Cluster {
     /// How often a call was made.
     pub(super) fn calls(&self, call: &str) -> usize {
         self.world().calls.iter().filter(|made| *made == call).count()
+    }
+
+    /// All calls that were made, each once.
+    pub(super) fn all_calls(&self) -> BTreeSet<String> {
+        self.world().calls.iter().cloned().collect()
     }
 
     /// The names of all objects of a kind.

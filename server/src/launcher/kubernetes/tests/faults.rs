@@ -52,19 +52,19 @@ async fn a_verb_that_the_role_lacks_is_named_with_the_role() {
     until(&scene.launcher, &running, |job| job.state == JobState::Running).await;
     let lacks = |verb: &str, resource: &str| {
         format!(
-            "the server may not `{verb}` `{resource}` in the namespace `train-orchestrator`: its Role \
+            "forbidden: the server may not `{verb}` `{resource}` in the namespace `train-orchestrator`: its Role \
                  `train-orchestrator` is missing or incomplete; kubectl apply -f k8s/base/rbac.yaml"
         )
     };
     for (verb, resource) in [("list", "jobs"), ("get", "cronjobs"), ("create", "jobs")] {
         scene.cluster.forbid(verb, resource, true);
         let error = scene.error().await;
-        assert!(error.ends_with(&lacks(verb, resource)), "{error}");
+        assert_eq!(error, lacks(verb, resource));
         scene.cluster.forbid(verb, resource, false);
     }
     scene.cluster.forbid("delete", "jobs", true);
     let error = scene.launcher.cancel(&running).await.unwrap_err().to_string();
-    assert!(error.ends_with(&lacks("delete", "jobs")), "{error}");
+    assert_eq!(error, lacks("delete", "jobs"));
     scene.cluster.forbid("get", "pods/log", true);
     assert!(log(&scene.launcher, &running, true).await.contains(&lacks("get", "pods/log")));
     scene.go(true);
@@ -72,27 +72,37 @@ async fn a_verb_that_the_role_lacks_is_named_with_the_role() {
     assert!(scene.cluster.names("jobs").len() == 1, "nothing else was made");
 }
 
+#[test]
+fn the_servers_role_allows_just_the_calls_that_the_launcher_makes() {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(include_str!("../../../../../k8s/base/rbac.yaml")).unwrap();
+    let role = documents.iter().find(|document| document["kind"] == "Role").unwrap();
+    let words = |rule: &Value, field: &str| -> Vec<String> { serde_json::from_value(rule[field].clone()).unwrap() };
+    let mut allowed = Vec::new();
+    for rule in role["rules"].as_array().unwrap() {
+        for (group, resource) in words(rule, "apiGroups").iter().zip(words(rule, "resources")) {
+            allowed.extend(words(rule, "verbs").into_iter().map(|verb| (group.clone(), resource.clone(), verb)));
+        }
+    }
+    allowed.sort();
+    let made = calls::Call::ALL.map(|call| [call.group, call.resource, call.verb].map(str::to_owned).into());
+    let mut made: Vec<(String, String, String)> = made.to_vec();
+    made.sort();
+    assert_eq!(allowed, made);
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_role_has_no_verb_that_is_never_used_on_jobs_and_pods() {
+async fn the_launcher_makes_each_of_its_calls_and_no_other() {
     let scene = Scene::fine().await;
     scene.go(false);
+    scene.launcher.parallel(None).await.unwrap();
+    scene.cluster.fail("create", "jobs", &[Fault::SilenceAfter]);
     let job = scene.start().await.job_name;
     scene.cluster.forget();
-    until(&scene.launcher, &job, |job| job.state == JobState::Running).await;
+    until(&scene.launcher, &job, |job| job.rows.is_some()).await;
     scene.launcher.cancel(&job).await.unwrap();
     until_over(&scene.launcher, &job).await;
-    for call in [
-        "list jobs",
-        "watch jobs",
-        "create jobs",
-        "delete jobs",
-        "get cronjobs",
-        "list pods",
-        "watch pods",
-        "get pods/log",
-    ] {
-        assert!(scene.cluster.calls(call) > 0, "{call}");
-    }
+    let expected = calls::Call::ALL.map(|call| format!("{} {}", call.verb, call.resource));
+    assert_eq!(scene.cluster.all_calls(), expected.into());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,8 +111,7 @@ async fn without_its_cronjob_it_says_how_to_make_it() {
     scene.cluster.remove("cronjobs", "ticketing-report-cronjob");
     let expected = "there is no CronJob `ticketing-report-cronjob` in the namespace `train-orchestrator`; \
                     kubectl apply -f k8s/ticketing-report-job.yaml";
-    let error = scene.error().await;
-    assert!(error.ends_with(expected), "{error}");
+    assert_eq!(scene.error().await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,6 +133,42 @@ async fn a_name_that_somebody_else_took_is_left_to_them() {
     assert!(all.len() == 2 && all.contains(&job.job_name), "{all:?}");
     let ours = scene.cluster.object("jobs", &job.job_name).unwrap();
     assert!(ours["metadata"]["annotations"]["ticketing-report/request"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clusters_clock_may_be_hours_off() {
+    for seconds in [-7200, 7200] {
+        let scene = Scene::new(by_year).await;
+        scene.cluster.be_ahead(seconds);
+        let good = scene.start().await;
+        let bad = scene.launcher.start(&request("2001-01-01", "2001-01-31")).await.unwrap();
+        for (job, state) in [(&good, JobState::Succeeded), (&bad, JobState::Failed)] {
+            let ended = until_over(&scene.launcher, &job.job_name).await;
+            assert_eq!(ended.state, state, "{seconds}: {ended:?}");
+            assert!(ended.completion_time >= ended.start_time, "{seconds}: {ended:?}");
+        }
+        // What is over isn't taken for a job under way, and a restart changes nothing.
+        assert_ne!(scene.start().await.job_name, good.job_name);
+        let later = begin(&scene.client, &scene.store).await;
+        assert_eq!(until_over(&later, &bad.job_name).await.state, JobState::Failed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_job_of_an_old_name_is_not_cancelled_for_it() {
+    let scene = Scene::fine().await;
+    scene.go(false);
+    scene.make("held", |_| {});
+    until(&scene.launcher, "held", |job| job.state == JobState::Running).await;
+    // Nobody may watch while it is replaced.
+    scene.cluster.fail("watch", "jobs", &[Fault::Silence]);
+    scene.cluster.cut();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    scene.cluster.remove("jobs", "held");
+    let new = scene.make("held", |_| {});
+    let error = scene.launcher.cancel("held").await.unwrap_err();
+    assert!(matches!(&error, LaunchError::Refused(why) if why.contains("refuses to delete jobs (409)")), "{error}");
+    assert_eq!(scene.cluster.object("jobs", "held").unwrap()["metadata"]["uid"], new["metadata"]["uid"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

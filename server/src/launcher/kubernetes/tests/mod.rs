@@ -1,10 +1,16 @@
 //! The launcher over a cluster's stand-in, when all is well and when it isn't.
 
 mod faults;
+mod manifests;
+mod real;
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Api, Client, api::PostParams};
+use axum::http::Request;
+use kube::{
+    Api, Client,
+    api::{LogParams, PostParams},
+};
 use pipeline::store::Place;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,7 +22,7 @@ use super::{
 };
 use crate::launcher::{
     JobState,
-    contract::{self, Stage, log, request, until, until_over},
+    contract::{self, Stage, backfill, log, request, until, until_over},
 };
 
 const PACE: Pace = Pace {
@@ -107,6 +113,40 @@ fn by_year(job: &Value) -> Fate {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_keeps_the_contract() {
     contract::suite(&Scene::new(by_year).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_is_one_indexed_job_that_a_wrong_configuration_ends() {
+    let scene = Scene::fine().await;
+    // What is wrong for one month is wrong for all: those that are left aren't tried.
+    let asked = backfill(&["2002-12", "2003-01", "2003-02", "2003-03"], 1);
+    let started = scene.launcher.start(&asked).await.unwrap();
+    assert_eq!(scene.cluster.names("jobs"), [&*started.job_name]);
+    let ended = until_over(&scene.launcher, &started.job_name).await;
+    let states: Vec<JobState> = ended.months.iter().map(|month| month.state).collect();
+    assert_eq!(states, [JobState::Succeeded, JobState::Failed, JobState::Cancelled, JobState::Cancelled]);
+    assert_eq!((ended.state, ended.exit_code), (JobState::Failed, Some(78)));
+    let reason = ended.months[3].reason.as_deref();
+    assert_eq!(reason, Some("it was not made, as the job ended before: ask for it again"));
+    // It is remembered with its months when the cluster has forgotten it.
+    scene.cluster.remove("jobs", &started.job_name);
+    assert_eq!(begin(&scene.client, &scene.store).await.find(&started.job_name).await.unwrap(), ended);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_at_once_take_a_volume_that_all_nodes_may_write_to() {
+    let scene = Scene::fine().await;
+    let asked = scene.launcher.parallel(Some(4)).await.unwrap();
+    assert_eq!(asked.months, 4);
+    assert!(asked.warning.unwrap().contains("`ticketing-reports-pvc` is ReadWriteOnce"));
+    scene.cluster.forbid("get", "persistentvolumeclaims", true);
+    let warning = scene.launcher.parallel(Some(4)).await.unwrap().warning.unwrap();
+    assert!(warning.contains("may not `get` `persistentvolumeclaims`"), "{warning}");
+    scene.cluster.forbid("get", "persistentvolumeclaims", false);
+    let mut claim = fake::claim();
+    claim["spec"]["accessModes"] = json!(["ReadWriteMany"]);
+    scene.cluster.put("persistentvolumeclaims", claim);
+    assert_eq!(scene.launcher.parallel(None).await.unwrap(), Parallel { months: 2, warning: None });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,6 +384,39 @@ async fn the_stand_in_answers_as_a_real_server_was_recorded_to() {
         of.as_object_mut().unwrap().retain(|name, _| matches!(name.as_str(), "status" | "details"));
     }
     assert_eq!(deleted, real);
+
+    job.metadata.name = Some("X_y".to_owned());
+    let error = said(jobs.create(&PostParams::default(), &job).await.unwrap_err());
+    assert_eq!(error, recorded(include_str!("../testdata/422-name.json"), &[]));
+
+    job.metadata.name = Some("long-1".to_owned());
+    job.spec.as_mut().unwrap().template.spec.as_mut().unwrap().restart_policy = Some("Never".to_owned());
+    let made = serde_json::to_value(jobs.create(&PostParams::default(), &job).await.unwrap()).unwrap();
+    let preconditions = Preconditions { uid: Some("other".to_owned()), resource_version: None };
+    let params = DeleteParams::background().preconditions(preconditions);
+    let mut error = said(jobs.delete("long-1", &params).await.unwrap_err());
+    let mut real = recorded(include_str!("../testdata/409-conflict.json"), &[]);
+    // That was of a change, and its words were others from here on.
+    for message in [&mut error["message"], &mut real["message"]] {
+        *message = message.as_str().unwrap().split_inclusive(": ").next().unwrap().into();
+    }
+    assert_eq!(error, real);
+
+    let pod = cluster.make_pod(&made);
+    let pod = pod["metadata"]["name"].as_str().unwrap();
+    let container = LogParams { container: Some("zz".to_owned()), ..LogParams::default() };
+    let error = said(pods.logs(pod, &container).await.unwrap_err());
+    assert_eq!(error, recorded(include_str!("../testdata/400-log.json"), &[("long-1-52fw8", pod)]));
+
+    let mut real: Value = serde_json::from_str(include_str!("../testdata/access-review.json")).unwrap();
+    real["metadata"].as_object_mut().unwrap().clear();
+    real["spec"]["resourceAttributes"]["namespace"] = fake::NAMESPACE.into();
+    cluster.forbid("delete", "jobs", true);
+    let mut asked = real.clone();
+    asked.as_object_mut().unwrap().remove("status");
+    let request = Request::post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+    let answer: Value = client.request(request.body(serde_json::to_vec(&asked).unwrap()).unwrap()).await.unwrap();
+    assert_eq!(answer, real);
 
     cluster.know_token(false);
     let error = said(jobs.get("none").await.unwrap_err());

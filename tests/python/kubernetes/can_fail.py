@@ -74,7 +74,7 @@ SCENES = [
     ],
     [
         (JOB, "timeZone: Etc/UTC", "timeZone: Etc/Mars", "a time zone isn't one"),
-        (f"{SOURCE}/mod.rs", ".delete(name, &params)", ".evict(name, &params)", "Role train-orchestrator: gives {"),
+        (SOURCE, '("delete", "jobs")', '("evict", "jobs")', "Role train-orchestrator: gives {"),
         (JOB, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "gain privileges or write to its root"),
         (JOB, "drop: [ALL]", "drop: [NET_RAW]", "has capabilities"),
         (JOB, "runAsNonRoot: true", "runAsNonRoot: false", "the pod may run as root"),
@@ -163,6 +163,7 @@ def broken(root, changes):
 def copy(folder, more=(SOURCE,)):
     for name in ("k8s", "docs/kubernetes", *more):
         path = check.ROOT / name
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns("node_modules", "target", "__pycache__"))
         else:

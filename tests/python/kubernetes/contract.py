@@ -109,11 +109,17 @@ CONTRACT = [
     ]),
 ]
 
-# What `report-server doctor` asks of the cluster. What the server asks stands in its source: see calls.py.
+# What `report-server doctor` asks of the namespace, but for the secret, whose keys are worth less than its values. What
+# the server asks stands in its source: see rights.py.
 DOCTOR = {
     ("batch", "cronjobs"): {"get"},
+    ("batch", "jobs"): {"list"},
     ("", "pods"): {"list"},
+    ("", "events"): {"list"},
+    ("", "services"): {"get"},
     ("", "persistentvolumeclaims"): {"get"},
+    ("discovery.k8s.io", "endpointslices"): {"list"},
+    ("authorization.k8s.io", "localsubjectaccessreviews"): {"create"},
 }
 
 # The secrets that there are, with their keys. Those of a bucket depend on whose it is.

@@ -1,7 +1,6 @@
 """Whether each Role allows what its holder does, and nothing else.
 
-What the server calls is read from its source. A verb that its Role lacks its own tests notice; one that it has too much
-nothing else would.
+What the server calls stands in a table of its source, to which its own tests hold the calls that it makes.
 """
 
 import re
@@ -9,27 +8,16 @@ import re
 from contract import DOCTOR, NAMESPACE
 from manifests import find, said
 
-SOURCE = "server/src/launcher/kubernetes"
-
-# Handles of the API, and what their methods need.
-HANDLES = {"jobs": ("batch", "jobs"), "cronjobs": ("batch", "cronjobs"), "pods": ("", "pods")}
-METHODS = {"get_opt": "get", "list": "list", "create": "create", "delete": "delete"}
+SOURCE = "server/src/launcher/kubernetes/calls.rs"
+GROUPS = {"batch": "batch", "core": ""}
 
 
 def calls(root):
     """Group and resource with the verbs."""
     made = {}
-    for path in sorted((root / SOURCE).glob("*.rs")):
-        text = re.sub(r"\s+", "", re.sub(r"//.*", "", path.read_text(encoding="utf-8")))
-        for handle, method in re.findall(r"self\.0\.(jobs|cronjobs|pods)\.(\w+)\(", text):
-            group, resource = HANDLES[handle]
-            if method == "log_stream":
-                made.setdefault((group, f"{resource}/log"), set()).add("get")
-            elif method != "clone":
-                made.setdefault((group, resource), set()).add(METHODS.get(method, method))
-        for handle in re.findall(r"\bwatch\(self\.0\.(jobs|cronjobs|pods)\.clone\(\)", text):
-            # watch.rs lists first.
-            made.setdefault(HANDLES[handle], set()).update({"list", "watch"})
+    source = (root / SOURCE).read_text(encoding="utf-8")
+    for group, verb, resource in re.findall(r'= Self::of_(\w+)\("(\w+)", "([\w/]+)"\)', source):
+        made.setdefault((GROUPS[group], resource), set()).add(verb)
     return made
 
 

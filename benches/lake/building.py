@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 # The first month; fixed, so that the same months come out in every year.
 FIRST_YEAR = 2023
 
-# What the demo makes at most in one database.
-MOST_TICKETS = 10_000_000
+# Months in a database: several, so that bookings have tickets of two months, and few, as each report reads through all
+# the payments there are.
+MONTHS_EACH = 3
 
 
 def names(count):
@@ -23,11 +24,8 @@ def psql(server, statement):
 def build(program, server, store, count, tickets):
     """Reports each month that the store doesn't have yet; one database after the other, as each takes gigabytes."""
     months = names(count)
-    # As even as can be: 36 months of a million are four databases of nine.
-    databases = -(-count * tickets // MOST_TICKETS)
-    each = -(-count // databases)
-    for seed, start in enumerate(range(0, count, each), 1):
-        part = months[start : start + each]
+    for seed, start in enumerate(range(0, count, MONTHS_EACH), 1):
+        part = months[start : start + MONTHS_EACH]
         missing = [month for month in part if not (store / f"snapshots/tickets/month={month}/part-0.parquet").exists()]
         if not missing:
             continue
@@ -47,4 +45,4 @@ def build(program, server, store, count, tickets):
                     env={**os.environ, "DATABASE_URL": url}, check=True, stdout=subprocess.DEVNULL,
                 )
         finally:
-            psql(server, f"DROP DATABASE {name}")
+            psql(server, f"DROP DATABASE {name} WITH (FORCE)")

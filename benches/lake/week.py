@@ -10,6 +10,7 @@ import datetime
 import importlib
 import io
 import json
+import os
 import sys
 import urllib.request
 from pathlib import Path
@@ -117,7 +118,9 @@ def main():
         importlib.import_module(library)
     before = bytes_read()
     rows = read(sys.argv[2], *map(datetime.date.fromisoformat, sys.argv[3:]))
-    print(json.dumps({"rows": rows, "read": bytes_read() - before}))
+    print(json.dumps({"rows": rows, "read": bytes_read() - before}), flush=True)
+    # At once: pyarrow's threads may still hold a file that is Python's own, and abort when the interpreter goes first.
+    os._exit(0)
 
 
 if __name__ == "__main__":

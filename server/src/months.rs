@@ -41,12 +41,12 @@ impl<'a> Made<'a> {
     fn of(job: &'a Job, days: ReportPeriod) -> Option<Self> {
         if !job.is_backfill() {
             let is = (job.start_date, job.end_date) == (days.first(), days.last());
-            return is.then(|| Self { job, state: job.state, reason: job.reason.as_ref() });
+            return is.then_some(Self { job, state: job.state, reason: job.reason.as_ref() });
         }
         let month = job.months.iter().find(|month| month.month.period() == days)?;
         // A month that was cancelled before its turn says nothing.
         let counts = month.state != JobState::Cancelled;
-        counts.then(|| Self { job, state: month.state, reason: month.reason.as_ref() })
+        counts.then_some(Self { job, state: month.state, reason: month.reason.as_ref() })
     }
 
     fn ended_after(&self, at: Timestamp) -> bool {

@@ -42,7 +42,7 @@ pub fn backfill(view: &BackfillView) -> Markup {
 
 fn choose(view: &BackfillView) -> Markup {
     html! {
-        form class="start" method="get" action="/backfill" {
+        form class="start months" method="get" action="/backfill" {
             div class="range" {
                 label for="from" { "First month" }
                 input type="month" id="from" name="from" value=(view.from) required;
@@ -67,7 +67,7 @@ fn confirm(view: &BackfillView, count: usize) -> Markup {
         @if let Some(warning) = plan.and_then(|plan| plan.warning.as_ref()) {
             (notice("warn", Shape::Triangle, "Months at once", &html! { p { (warning) } }))
         }
-        form method="post" action="/backfill" {
+        form class="confirm" method="post" action="/backfill" {
             @for (name, value) in [("from", &view.from), ("to", &view.to)] { input type="hidden" name=(name) value=(value); }
             @if view.all { input type="hidden" name="all" value="true"; }
             @if let Some(parallel) = view.parallel { input type="hidden" name="parallel" value=(parallel); }

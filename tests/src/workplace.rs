@@ -19,14 +19,15 @@ use crate::{database::Database, store_folder::StoreFolder, waiting};
 /// No run of the command may take longer.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// The command that was built beside the tests.
+/// The command that was built beside the tests, whose own folder is `deps`, or beside another program.
 ///
 /// # Panics
 /// When it isn't there.
 #[must_use]
 pub fn command() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().unwrap();
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     let command = folder.join("ticketing-report");
     assert!(
         command.is_file(),

@@ -198,8 +198,10 @@ fn half_made_files_beside_a_bucket_are_readable_by_nobody_else_and_gone_afterwar
     let waiting = work.with(&database, &arguments).reaching(&bucket).env("TMPDIR", scratch.to_str().unwrap()).start();
     let folder =
         tests::waiting::until("there is a folder", || Some(scratch.read_dir().unwrap().next()?.unwrap().path()));
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(folder).unwrap().permissions());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&folder).unwrap().permissions());
     assert_eq!(mode & 0o077, 0, "{mode:o}");
+    let half_made = StoreFolder::new(folder);
+    tests::waiting::until("a file is half made", || half_made.half_made().pop());
     waiting.signal("TERM");
     assert_eq!(waiting.finish().code(), Some(143));
     assert_eq!(scratch.read_dir().unwrap().count(), 0);

@@ -113,6 +113,16 @@ fn database() -> Result<DatabaseAddress, Error> {
     Ok(DatabaseAddress::from_variables(|name| std::env::var(name).ok())?)
 }
 
+/// Opens a store. What lies on this machine beside a bucket goes when this command ends, by a signal too.
+fn open(address: &str) -> Result<(Store, Option<HalfMade>), Error> {
+    // A signal waits until the folder that has been made is known.
+    interrupt::wholly(|| {
+        let store = Store::open(address)?;
+        let scratch = store.scratch().map(|folder| HalfMade::new(folder.to_owned()));
+        Ok((store, scratch))
+    })
+}
+
 fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
     let (period, zone) = args.resolve(Timestamp::now())?;
     let request = ReportRequest {
@@ -129,7 +139,9 @@ fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
         locale: args.locale,
         branding: branding::read(args.company.as_deref(), args.logo.as_deref().map(Path::new), args.accent.as_deref())?,
     };
-    let outcome = run_report(&request, &database()?, &Store::open(args.store.address())?, reporter)?;
+    let database = database()?;
+    let (store, _scratch) = open(args.store.address())?;
+    let outcome = run_report(&request, &database, &store, reporter)?;
     let (rows, edition) = (outcome.manifest.rows, outcome.manifest.edition);
     let mut what =
         if outcome.unchanged { format!(", nothing has changed since edition {edition},") } else { String::new() };
@@ -171,7 +183,10 @@ fn look(args: &CheckArgs, reporter: &Reporter) -> u8 {
         Ok(asked) => asked,
         Err(error) => return fail(reporter, &error),
     };
-    let store = Store::open(args.store.address()).map_err(Error::from);
+    let (store, _scratch) = match open(args.store.address()) {
+        Ok((store, scratch)) => (Ok(store), scratch),
+        Err(error) => (Err(error), None),
+    };
     let findings = check(&database, period, &zone, store, args.repair);
     if args.json {
         say(&serde_json::to_string_pretty(&findings).unwrap_or_default());
@@ -201,7 +216,7 @@ fn in_runtime<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Erro
 }
 
 fn list(args: &ListArgs) -> Result<(), Error> {
-    let store = Store::open(args.store.address())?;
+    let (store, _scratch) = open(args.store.address())?;
     let manifests: Vec<Manifest> = in_runtime(async {
         let mut manifests = Vec::new();
         for period in store.periods().await? {
@@ -248,7 +263,7 @@ fn list(args: &ListArgs) -> Result<(), Error> {
 }
 
 fn render_again(args: &RenderArgs) -> Result<(), Error> {
-    let store = Store::open(args.store.address())?;
+    let (store, _scratch) = open(args.store.address())?;
     let run = format!("render-{}", std::process::id());
     let _half_made = HalfMade::new(store.half_made(&run));
     in_runtime(async {
@@ -269,7 +284,7 @@ fn render_again(args: &RenderArgs) -> Result<(), Error> {
 }
 
 fn copy_store(args: &CopyArgs) -> Result<(), Error> {
-    let (from, to) = (Store::open(&args.from)?, Store::open(&args.to)?);
+    let ((from, _scratch_from), (to, _scratch_to)) = (open(&args.from)?, open(&args.to)?);
     let run = format!("copy-{}", std::process::id());
     let _half_made = HalfMade::new(to.half_made(&run));
     let copied = in_runtime(copy::copy(&from, &to, &run, |period, number| {
@@ -298,7 +313,7 @@ fn prune_store(args: &PruneArgs) -> Result<(), Error> {
         grace: SignedDuration::from_hours(args.grace_hours.into()),
         unnamed: !args.unnamed,
     };
-    let store = Store::open(args.store.address())?;
+    let (store, _scratch) = open(args.store.address())?;
     let now = Timestamp::now();
     let steps = in_runtime(async {
         let steps = prune::plan(&store, &keep, now).await?;

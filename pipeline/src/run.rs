@@ -170,8 +170,8 @@ impl Run<'_> {
             store: self.store.address(),
         });
         let output = request.output.as_deref().map(Output::prepare).transpose()?;
-        let staging = self.store.staging(self.id)?;
         let _half_made = HalfMade::new(self.store.half_made(self.id));
+        let staging = self.store.staging(self.id)?;
 
         let bounds = request.period.bounds(&request.zone)?;
         let name = format!("ticketing-report-{}", self.id);

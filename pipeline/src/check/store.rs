@@ -46,8 +46,8 @@ pub(super) fn look(store: &Store, repair: bool) -> Vec<Finding> {
 }
 
 fn writable(store: &Store, run: &str) -> Result<String, StoreError> {
-    let staging = store.staging(run)?;
     let _half_made = HalfMade::new(store.half_made(run));
+    let staging = store.staging(run)?;
     let (from, to) = (staging.join("rename-from"), staging.join("rename-to"));
     fs::write(&from, b"x").map_err(|e| StoreError::file(&from, &e))?;
     fs::write(&to, b"y").and_then(|()| fs::rename(&from, &to)).map_err(|e| StoreError::file(&to, &e))?;

@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// When it can't be made.
     pub fn staging(&self, run: &str) -> Result<PathBuf, StoreError> {
-        let folder = self.root.join("state").join("staging").join(run);
+        let folder = self.half_made(run);
         fs::create_dir_all(&folder).map_err(|reason| StoreError::Folder { path: folder.clone(), reason })?;
         Ok(folder)
     }
@@ -136,7 +136,13 @@ impl Store {
     /// What must be removed when a run ends, however it ends: its half-made files.
     #[must_use]
     pub fn half_made(&self, run: &str) -> PathBuf {
-        if self.is_bucket() { self.root.clone() } else { self.root.join("state").join("staging").join(run) }
+        self.root.join("state").join("staging").join(run)
+    }
+
+    /// Beside a bucket, the folder on this machine that must be removed when the program ends, however it ends.
+    #[must_use]
+    pub fn scratch(&self) -> Option<&FilePath> {
+        self.bucket.as_ref().map(|_| self.root.as_path())
     }
 
     /// Bytes left on the file system of half-made files, which on a folder is the store's own, where it tells.

@@ -68,6 +68,17 @@ pub(super) async fn log(launcher: &dyn JobLauncher, name: &str, follow: bool) ->
     String::from_utf8(pieces).unwrap()
 }
 
+/// A log that is followed to its end; `then` comes once some of it has arrived.
+pub(super) async fn followed(launcher: &dyn JobLauncher, name: &str, then: impl FnOnce()) -> String {
+    let mut pieces = launcher.logs(name, true).await.unwrap();
+    let mut said = pieces.next().await.expect("the log ends before it has begun").unwrap().to_vec();
+    then();
+    while let Some(piece) = pieces.next().await {
+        said.extend(piece.unwrap());
+    }
+    String::from_utf8(said).unwrap()
+}
+
 /// All of it.
 pub(super) async fn suite(stage: &impl Stage) {
     let launcher = stage.launcher();
@@ -108,10 +119,7 @@ async fn a_run_to_its_end(stage: &impl Stage) {
     assert_eq!((running.rows, running.percent, running.reason), (Some(50), Some(25), None));
     assert!(running.start_time.is_some() && running.completion_time.is_none());
 
-    let (followed, ()) = tokio::join!(log(launcher, &started.job_name, true), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stage.go(true);
-    });
+    let followed = followed(launcher, &started.job_name, || stage.go(true)).await;
     let ended = until_over(launcher, &started.job_name).await;
     assert_eq!((ended.state, ended.exit_code, ended.reason.as_deref()), (JobState::Succeeded, Some(0), None));
     assert_eq!(
@@ -208,10 +216,7 @@ async fn a_backfill(stage: &impl Stage) {
     let single = launcher.start(&request("2001-12-01", "2002-02-28")).await.unwrap();
     until(launcher, &single.job_name, |job| job.state == Running).await;
 
-    let (followed, ()) = tokio::join!(log(launcher, &started.job_name, true), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stage.go(true);
-    });
+    let followed = followed(launcher, &started.job_name, || stage.go(true)).await;
     let ended = until_over(launcher, &started.job_name).await;
     assert_eq!((ended.state, ended.exit_code, states(&ended)), (Failed, Some(65), vec![Succeeded, Failed, Succeeded]));
     let reason = ended.reason.as_deref().unwrap();

@@ -359,13 +359,19 @@ fn wrong_index(spec: &Value) -> Option<(&'static str, &'static str)> {
 pub(super) async fn serve(State(cluster): State<Cluster>, request: Request) -> Response {
     let Some(asked) = Asked::of(&request) else { return StatusCode::NOT_FOUND.into_response() };
     let body = to_bytes(request.into_body(), 1 << 20).await.unwrap_or_default();
-    cluster.world().calls.push(format!("{} {}", asked.verb, asked.resource));
+    let called = format!("{} {}", asked.verb, asked.resource);
+    // A call counts once it is done, so that whoever waits for it finds what it has seen.
+    let made = || cluster.world().calls.push(called.clone());
     if let Some(refusal) = cluster.refuse(&asked) {
+        made();
         return refusal;
     }
     let fault = cluster.change(|world| world.fault(&asked));
-    match fault {
-        Some(Fault::Silence) => future::pending().await,
+    let answer = match fault {
+        Some(Fault::Silence) => {
+            made();
+            future::pending().await
+        }
         Some(Fault::Code(code)) => {
             let reason = match code {
                 429 => "TooManyRequests",
@@ -376,6 +382,7 @@ pub(super) async fn serve(State(cluster): State<Cluster>, request: Request) -> R
         }
         Some(Fault::SilenceAfter) => {
             cluster.perform(asked, body).await;
+            made();
             future::pending().await
         }
         Some(Fault::Taken) => {
@@ -385,5 +392,7 @@ pub(super) async fn serve(State(cluster): State<Cluster>, request: Request) -> R
             cluster.perform(asked, body).await
         }
         None => cluster.perform(asked, body).await,
-    }
+    };
+    made();
+    answer
 }

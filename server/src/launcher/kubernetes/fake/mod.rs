@@ -12,6 +12,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::Router;
@@ -122,9 +123,8 @@ impl World {
             3 => Fault::Silence,
             4 => Fault::SilenceAfter,
             5 => {
-                self.forgotten = self.version;
-                self.cut += 1;
                 chance.left -= 1;
+                self.forget();
                 return None;
             }
             6 | 7 => {
@@ -136,6 +136,13 @@ impl World {
         };
         chance.left -= 1;
         Some(fault)
+    }
+
+    /// All that anybody has seen is past: elsewhere in the cluster something changes as well, and has its version.
+    fn forget(&mut self) {
+        self.version += 1;
+        self.forgotten = self.version;
+        self.cut += 1;
     }
 
     fn allows(&self, asked: &Asked) -> bool {
@@ -222,7 +229,7 @@ impl Cluster {
 
     /// All watches break off, and can't go on where they were.
     pub(super) fn forget(&self) {
-        self.change(|world| (world.cut, world.forgotten) = (world.cut + 1, world.version));
+        self.change(World::forget);
     }
 
     /// Whoever asks may do everything.
@@ -247,6 +254,24 @@ impl Cluster {
     /// How often a call was made.
     pub(super) fn calls(&self, call: &str) -> usize {
         self.world().calls.iter().filter(|made| *made == call).count()
+    }
+
+    /// Does something that is answered by a call, and waits for that.
+    pub(super) async fn until_called(&self, call: &str, act: impl FnOnce()) {
+        let before = self.calls(call);
+        act();
+        self.until_more_than(before, call).await;
+    }
+
+    /// Waits until a call has been made more often than that.
+    pub(super) async fn until_more_than(&self, times: usize, call: &str) {
+        for _ in 0..6000 {
+            if self.calls(call) > times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("nobody calls `{call}`");
     }
 
     /// All calls that were made, each once.

@@ -11,11 +11,10 @@ async fn a_watch_that_is_cut_goes_on_and_one_that_is_too_old_begins_anew() {
         let name = job.unwrap().job_name;
         for _ in 0..5 {
             if forgets {
-                scene.cluster.forget()
+                scene.cluster.until_called("list jobs", || scene.cluster.forget()).await;
             } else {
-                scene.cluster.cut()
+                scene.cluster.until_called("watch jobs", || scene.cluster.cut()).await;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         scene.go(true);
         if forgets {
@@ -162,8 +161,7 @@ async fn a_new_job_of_an_old_name_is_not_cancelled_for_it() {
     until(&scene.launcher, "held", |job| job.state == JobState::Running).await;
     // Nobody may watch while it is replaced.
     scene.cluster.fail("watch", "jobs", &[Fault::Silence]);
-    scene.cluster.cut();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    scene.cluster.until_called("watch jobs", || scene.cluster.cut()).await;
     scene.cluster.remove("jobs", "held");
     let new = scene.make("held", |_| {});
     let error = scene.launcher.cancel("held").await.unwrap_err();
@@ -242,8 +240,7 @@ async fn whatever_goes_wrong_by_chance_no_job_is_lost_and_none_ends_wrongly() {
             let before = scene.launcher.find(name).await.unwrap();
             scene.cluster.remove("jobs", name);
             scene.cluster.remove_pods(name);
-            scene.cluster.forget();
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            scene.cluster.until_called("list jobs", || scene.cluster.forget()).await;
             assert_eq!(scene.launcher.find(name).await.unwrap(), before, "seed {seed}");
         }
         assert_eq!(scene.cluster.faults_left(), 0, "seed {seed}: too few calls for all faults");

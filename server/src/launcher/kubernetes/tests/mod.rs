@@ -267,9 +267,9 @@ async fn a_log_is_waited_for_or_is_said_not_to_be_there() {
     let said = log(&scene.launcher, &name, false).await;
     assert_eq!(said.matches("there is no log yet").count(), 1, "{said}");
     assert!(said.contains("is waiting to start: ErrImageNeverPull"), "{said}");
-    let followed = log(&scene.launcher, &name, true);
-    let (followed, ()) = tokio::join!(followed, async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    let asked = scene.cluster.calls("get pods/log");
+    let (followed, ()) = tokio::join!(log(&scene.launcher, &name, true), async {
+        scene.cluster.until_more_than(asked, "get pods/log").await;
         scene.go(true);
     });
     assert!(followed.starts_with("the log is gone"), "{followed}");
@@ -279,10 +279,11 @@ async fn a_log_is_waited_for_or_is_said_not_to_be_there() {
     scene.go(false);
     let name = scene.start().await.job_name;
     until(&scene.launcher, &name, |job| job.rows.is_some()).await;
+    let asked = scene.cluster.calls("get pods/log");
     let (followed, ()) = tokio::join!(log(&scene.launcher, &name, true), async {
+        scene.cluster.until_more_than(asked, "get pods/log").await;
         for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            scene.cluster.cut();
+            scene.cluster.until_called("get pods/log", || scene.cluster.cut()).await;
         }
         scene.go(true);
     });
@@ -314,8 +315,7 @@ async fn a_job_that_somebody_removes_is_cancelled_and_one_that_nobody_saw_go_is_
         if !seen {
             // Nobody may watch while it goes.
             scene.cluster.fail("watch", "jobs", &[Fault::Silence]);
-            scene.cluster.cut();
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            scene.cluster.until_called("watch jobs", || scene.cluster.cut()).await;
         }
         scene.cluster.remove("jobs", &name);
         if !seen {

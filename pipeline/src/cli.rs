@@ -160,25 +160,34 @@ pub struct ReportArgs {
     /// Name of the Kubernetes Job that runs this: if the schedule made it, previous-month is that of its time
     #[arg(long, value_name = "JOB", env = "REPORT_SCHEDULED_BY")]
     pub scheduled_by: Option<String>,
+    /// Time zone of that schedule, the CronJob's timeZone: in it the schedule's time lies in a month
+    #[arg(long, value_name = "ZONE", env = "REPORT_SCHEDULE_TIME_ZONE")]
+    pub schedule_time_zone: Option<String>,
 }
 
 impl ReportArgs {
-    /// The time zone and, seen from `now`, the days. A late or repeated run of the schedule reports the month that it
-    /// was scheduled for.
+    /// The time zone and, seen from `now`, the days. A late or repeated run of the schedule reports the month before the
+    /// one in which it was due by the schedule's own zone.
     ///
     /// # Errors
-    /// When a date, the month or a zone is wrong, or the month isn't over yet.
+    /// When a date, the month or a zone is wrong, the month isn't over yet in the report's zone, or nothing says by which
+    /// zone the schedule goes and it matters.
     pub fn resolve(&self, now: Timestamp) -> Result<(ReportPeriod, ReportTimeZone), Error> {
         let (period, zone) = self.period()?.resolve(now, NamedPeriod::CurrentMonth)?;
         let scheduled = self.scheduled_by.as_deref().and_then(period::scheduled_at);
         let Some(at) = scheduled.filter(|_| self.period.period.as_deref() == Some("previous-month")) else {
             return Ok((period, zone));
         };
-        let (here, there) = (ReportTimeZone::utc().date_at(at), zone.date_at(at));
-        let period = NamedPeriod::PreviousMonth.resolve(there)?;
-        // Kubernetes' own clock and the report's zone must mean the same month, or nobody could tell which is wanted.
-        if here.first_of_month() != there.first_of_month() || period.bounds(&zone)?.1 > now {
-            return Err(ConfigError::NotOver { at, period, zone: zone.name().to_owned() }.into());
+        let schedule = self.schedule_time_zone.as_deref().filter(|name| !name.is_empty());
+        let schedule = schedule.map(str::parse::<ReportTimeZone>).transpose()?;
+        let day = schedule.clone().unwrap_or_else(ReportTimeZone::utc).date_at(at);
+        let name = zone.name().to_owned();
+        if schedule.is_none() && day.first_of_month() != zone.date_at(at).first_of_month() {
+            return Err(ConfigError::UnknownSchedule { at, zone: name }.into());
+        }
+        let period = NamedPeriod::PreviousMonth.resolve(day)?;
+        if period.bounds(&zone)?.1 > now {
+            return Err(ConfigError::NotOver { day, period, zone: name }.into());
         }
         Ok((period, zone))
     }

@@ -38,15 +38,25 @@ pub enum ConfigError {
     /// A colour that isn't one.
     #[error("the accent colour `{0}` is none: write six hexadecimal digits, for example 1F4E79")]
     Accent(String),
-    /// At the schedule's time the month isn't the same, or isn't over, in UTC and in the report's zone.
+    /// The month that the schedule means isn't over.
     #[error(
-        "at {at}, for which this run was scheduled, another month isn't over yet in {zone} or in UTC, so {period} may not be the one that is meant: let the CronJob run later on the 1st, or set REPORT_TIME_ZONE to the zone of its schedule"
+        "this run was scheduled for {day}, and {period} isn't over yet in {zone}: let the CronJob run later on the 1st, or set its timeZone and REPORT_SCHEDULE_TIME_ZONE to {zone} as well"
     )]
     NotOver {
+        /// The day for which it was scheduled, in the schedule's time zone.
+        day: jiff::civil::Date,
+        /// The days of the month before.
+        period: crate::period::ReportPeriod,
+        /// The report's time zone.
+        zone: String,
+    },
+    /// At the schedule's time it is another month in the report's zone than in UTC.
+    #[error(
+        "this run was scheduled for {at}, when it was another month in {zone} than in UTC: set REPORT_SCHEDULE_TIME_ZONE to the CronJob's timeZone, which tells the two apart"
+    )]
+    UnknownSchedule {
         /// When it was scheduled.
         at: jiff::Timestamp,
-        /// The days.
-        period: crate::period::ReportPeriod,
         /// The report's time zone.
         zone: String,
     },

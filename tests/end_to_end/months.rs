@@ -102,11 +102,12 @@ fn a_run_that_the_schedule_made_reports_the_month_before_its_own_time_however_la
     };
     run(&job_of("2025-02-01T02:00:00Z"), "Europe/Rome").succeeded();
     assert_eq!(work.store().manifest().period.to_string(), "2025-01");
-    // In New York it is January still.
-    let ended = run(&job_of("2025-02-01T02:00:00Z"), "America/New_York");
-    assert!(ended.failed(78).contains("America/New_York"), "{:?}", ended.stderr);
-    // In Rome it is February already, in UTC it isn't.
-    assert!(run(&job_of("2025-01-31T23:30:00Z"), "Europe/Rome").failed(78).contains("2025-01-31T23:30:00Z"));
+    // In New York it is January still, in Rome it is February while it isn't in UTC: which one does the schedule mean?
+    for (moment, zone) in [("2025-02-01T02:00:00Z", "America/New_York"), ("2025-01-31T23:30:00Z", "Europe/Rome")] {
+        let ended = run(&job_of(moment), zone);
+        let error = ended.failed(78);
+        assert!(error.contains(moment) && error.contains(zone), "{error}");
+    }
     assert!(run(&job_of("2125-02-01T02:00:00Z"), "UTC").failed(78).contains("2125-01-01 to 2125-01-31"));
     // Only the schedule's own names tell a time.
     for job in ["ticketing-report-cronjob-by-hand", "ticketing-report-28972980", "ticketing-report-cronjob-", ""] {
@@ -115,4 +116,36 @@ fn a_run_that_the_schedule_made_reports_the_month_before_its_own_time_however_la
     let months: Vec<_> = work.store().manifests().iter().map(|manifest| manifest.period.to_string()).collect();
     let now = ReportTimeZone::utc().date_at(jiff::Timestamp::now()).first_of_month().yesterday().unwrap();
     assert_eq!(months, ["2025-01".to_owned(), now.strftime("%Y-%m").to_string()]);
+}
+
+#[test]
+fn the_month_of_the_schedule_is_that_of_the_schedules_own_time_zone() {
+    let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL));
+    let run = |moment: &str, schedule: &str, zone: &str| {
+        let arguments = ["--period", "previous-month", "--time-zone", zone, "--store", "reports"];
+        let variables = [("REPORT_SCHEDULED_BY", job_of(moment)), ("REPORT_SCHEDULE_TIME_ZONE", schedule.to_owned())];
+        let run = work.with(&database, &arguments);
+        variables.iter().fold(run, |run, (name, value)| run.env(name, value)).finish()
+    };
+    for (moment, schedule, zone, period) in [
+        // At 02:00 on the 1st of February in Tokyo, when in UTC it is January still.
+        ("2025-01-31T17:00:00Z", "Asia/Tokyo", "Asia/Tokyo", "2025-01"),
+        // The same moment by a schedule in UTC, for an evening of the 31st.
+        ("2025-01-31T17:00:00Z", "Etc/UTC", "Asia/Tokyo", "2024-12"),
+        // At 22:00 on the 31st of January in Lima, when elsewhere it is February.
+        ("2025-02-01T03:00:00Z", "America/Lima", "Europe/Rome", "2024-12"),
+        // Without a zone, where it makes no difference.
+        ("2025-02-01T02:00:00Z", "", "Europe/Rome", "2025-01"),
+    ] {
+        let ended = run(moment, schedule, zone);
+        assert!(ended.succeeded().contains(period), "{moment} {schedule} {zone}: {:?}", ended.stdout);
+    }
+    // February has begun in Tokyo, where the schedule is, but January isn't over where the report's days are.
+    let tokyo: ReportTimeZone = "Asia/Tokyo".parse().unwrap();
+    let first = tokyo.date_at(jiff::Timestamp::now()).last_of_month().tomorrow().unwrap();
+    let moment = tokyo.start_of(first).unwrap().to_string();
+    let ended = run(&moment, "Asia/Tokyo", "America/Lima");
+    let error = ended.failed(78);
+    assert!(error.contains(&format!("scheduled for {first}")) && error.contains("America/Lima"), "{error}");
+    assert!(run(&moment, "Asia/Atlantis", "America/Lima").failed(2).contains("Asia/Atlantis"));
 }

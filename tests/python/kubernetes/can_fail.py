@@ -30,7 +30,7 @@ SCENES = [
     [
         (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 2 1,30 * *"', "a late run may start in the next month"),
         (JOB, "metadata.labels['batch.kubernetes.io/job-name']", "metadata.name", "fieldPath is 'metadata.name'"),
-        (JOB, "value: UTC", "value: America/Lima", "it is another month in UTC or in America/Lima than in Etc/UTC"),
+        (JOB, "value: UTC", "value: America/Lima", "in Etc/UTC the month before isn't over in America/Lima"),
         (JOB, "memory: 256Mi", "memory: 1Gi", "requests 1Gi of memory, above its limit 512Mi"),
         (JOB, "restartPolicy: Never", "restartPolicy: OnFailure", "podFailurePolicy needs the restartPolicy Never"),
         (JOB, "values: [2, 65, 78]", "values: [2, 65, 73]", "the exit codes that end the Job must be"),
@@ -95,9 +95,10 @@ SCENES = [
     ],
     # At midnight in Rome it is still the last day of the month in UTC. What the overlay s3 and the components go by.
     [
-        (JOB, "timeZone: Etc/UTC", "timeZone: Europe/Rome", None),
+        (JOB, "timeZone: Etc/UTC", "timeZone: Europe/Rome",
+         "its REPORT_SCHEDULE_TIME_ZONE is Etc/UTC, and its timeZone Europe/Rome"),
         (JOB, 'schedule: "0 2 1 * *"', 'schedule: "0 0 1 * *"',
-         "at 00:00 on the 01 it is another month in UTC or in UTC than in Europe/Rome"),
+         "at 00:00 on the 01 in Europe/Rome the month before isn't over in UTC"),
         (f"{RETENTION}/pod/cronjob.yaml", "app: ticketing-report-prune", "app: ticketing-report",
          "CronJob ticketing-report-prune: the server takes whatever is labelled"),
         (f"{RETENTION}/pod/cronjob.yaml", "timeZone: Etc/UTC", "timeZone: Etc/Venus", "No time zone found with key"),
@@ -124,7 +125,8 @@ THOROUGH = [
     ("k8s/alerts.yaml", "0.15 *", "0.05 *", "promtool test rules"),
     ("docs/kubernetes/cloud.md", "        storageClassName: standard-rwo", "       storageClassName: standard-rwo",
      "can't be built"),
-    ("docs/kubernetes/scheduling.md", 'schedule: "30 4 1 * *"', 'schedule: "30 0 1 * *"', "it is another month in UTC"),
+    ("docs/kubernetes/scheduling.md", "timeZone: Europe/Rome", "timeZone: Asia/Tokyo",
+     "its REPORT_SCHEDULE_TIME_ZONE is Europe/Rome"),
     ("docs/kubernetes/kind.md", "](minikube.md)", "](minikube.md) k8s/nothing", "there is no k8s/nothing"),
     ("docs/kubernetes/README.md", "[kind.md](kind.md)", "kind", "doesn't lead to kind.md"),
     ("build-and-deploy.sh", "fail 'minikube did not take the images'", "echo 'minikube did not take the images'",

@@ -28,6 +28,7 @@ def report(job, pod):
         (f"{pod}.containers.0.env.DB_PORT.value", "5432"),
         (f"{pod}.containers.0.env.REPORT_STORE.value", "/reports"),
         (f"{pod}.containers.0.env.REPORT_SCHEDULED_BY.valueFrom.fieldRef.fieldPath", JOB_NAME),
+        (f"{pod}.containers.0.env.REPORT_SCHEDULE_TIME_ZONE.value", "Etc/UTC"),
         (f"{pod}.containers.0.env.DB_USER.valueFrom.secretKeyRef",
          {"name": "postgres-secret", "key": "username", "optional": True}),
         (f"{pod}.containers.0.env.DB_PASSWORD.valueFrom.secretKeyRef",

@@ -58,14 +58,18 @@ def look(where, found, problem):
             if own and own != report_zone:
                 problem(where, f"{said(server)}: its REPORT_TIME_ZONE is {own}, that of the reports {report_zone}")
         for moment in moments:
-            # The program counts from when the run was due, in UTC, and a month ends when it does in the report's zone.
-            if len({moment.astimezone(other).month for other in (zone, datetime.UTC, days)}) > 1:
-                problem(where, f"{said(document)}: at {moment:%H:%M on the %d} it is another month in UTC or in "
-                               f"{report_zone} than in {zone}: move the schedule, or change a zone")
+            # The month before is that in the schedule's zone, and ends when it does in the report's.
+            if moment < datetime.datetime(moment.year, moment.month, 1, tzinfo=days):
+                problem(where, f"{said(document)}: at {moment:%H:%M on the %d} in {zone} the month before isn't over in "
+                               f"{report_zone}: move the schedule, or change a zone")
                 break
         # By its Job's name the program knows when a run was due. Without it, it can only take the time of its start.
         named = document["metadata"]["name"] == CRONJOB and at(
             container, "env.REPORT_SCHEDULED_BY.valueFrom.fieldRef.fieldPath") == JOB_NAME
+        schedule_zone = at(container, "env.REPORT_SCHEDULE_TIME_ZONE.value")
+        if named and schedule_zone != spec["timeZone"]:
+            problem(where, f"{said(document)}: its REPORT_SCHEDULE_TIME_ZONE is {schedule_zone}, and its timeZone "
+                           f"{spec['timeZone']}")
         latest = datetime.timedelta(seconds=spec.get("startingDeadlineSeconds", 10**7))
         latest += datetime.timedelta(seconds=at(spec, "jobTemplate.spec.activeDeadlineSeconds") or 0)
         relative = "previous-month" in container.get("args", [])

@@ -160,7 +160,7 @@ pub(super) fn asked(job: &Job, cronjob: &str, zone: &ReportTimeZone) -> Asked {
     };
     let args = arguments(job);
     let said = of(FIRST).zip(of(LAST)).and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
-    let (first, last) = said.unwrap_or_else(|| days(&args, zone.date_at(meant(job, cronjob))));
+    let (first, last) = said.unwrap_or_else(|| days(&args, today(job, cronjob, zone)));
     Asked {
         kind,
         first,
@@ -173,9 +173,18 @@ pub(super) fn asked(job: &Job, cronjob: &str, zone: &ReportTimeZone) -> Asked {
     }
 }
 
+fn container(job: &Job) -> Option<Container> {
+    let mut containers = job.spec.as_ref()?.template.spec.clone()?.containers;
+    container_mut(&mut containers).map(std::mem::take)
+}
+
 fn arguments(job: &Job) -> Vec<String> {
-    let mut containers = job.spec.as_ref().and_then(|spec| spec.template.spec.clone()).unwrap_or_default().containers;
-    container_mut(&mut containers).and_then(|container| container.args.take()).unwrap_or_default()
+    container(job).and_then(|container| container.args).unwrap_or_default()
+}
+
+/// A variable's value, where it stands in the Job itself.
+fn variable(job: &Job, name: &str) -> Option<String> {
+    container(job)?.env?.into_iter().find(|variable| variable.name == name)?.value
 }
 
 fn days(args: &[String], today: Date) -> (Date, Date) {
@@ -197,12 +206,17 @@ fn days(args: &[String], today: Date) -> (Date, Date) {
     }
 }
 
-/// The instant that relative days are seen from: for a Job of the schedule when it was due, which its name ends in.
-fn meant(job: &Job, cronjob: &str) -> Timestamp {
+/// The day that relative days are seen from: for a Job of the schedule that on which it was due, which its name ends in,
+/// in the schedule's own zone.
+fn today(job: &Job, cronjob: &str, zone: &ReportTimeZone) -> Date {
     let name = job.metadata.name.as_deref().unwrap_or_default();
     let minutes = name.strip_prefix(cronjob).and_then(|rest| rest.strip_prefix('-')?.parse::<i64>().ok());
     let due = minutes.and_then(|minutes| Timestamp::from_second(minutes.checked_mul(60)?).ok());
-    due.or_else(|| job.metadata.creation_timestamp.as_ref().and_then(instant)).unwrap_or_else(Timestamp::now)
+    if let Some(due) = due {
+        let schedule = variable(job, "REPORT_SCHEDULE_TIME_ZONE").and_then(|name| name.parse().ok());
+        return schedule.as_ref().unwrap_or(zone).date_at(due);
+    }
+    zone.date_at(job.metadata.creation_timestamp.as_ref().and_then(instant).unwrap_or_else(Timestamp::now))
 }
 
 /// An instant of the API's; its library has another version of ours.
@@ -339,6 +353,8 @@ mod tests {
         check("by-hand", &[], ["2026-03-01", "2026-03-04"]);
         // Due on 2026-01-01 at 02:00.
         check("ticketing-report-cronjob-29453880", &["--period", "previous-month"], ["2025-12-01", "2025-12-31"]);
+        // Due at 02:00 on the 1st in Tokyo: by the schedule's zone, which the fake's template says is UTC, the day before.
+        check("ticketing-report-cronjob-29453340", &["--period", "previous-month"], ["2025-11-01", "2025-11-30"]);
         check("ticketing-report-cronjob-x", &["--period", "previous-month"], ["2026-02-01", "2026-02-28"]);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     Finding, Place,
     api::{Cluster, why},
-    report,
+    report, variable,
 };
 use crate::launcher::kubernetes::calls::{Call, Refusal};
 
@@ -106,9 +106,11 @@ pub(super) async fn cronjob(cluster: &Cluster, place: &Place) -> (Finding, Value
     };
     let spec = &found["spec"];
     let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
-    let container = report(&spec["jobTemplate"]["spec"]["template"]["spec"]);
+    let pod = &spec["jobTemplate"]["spec"]["template"]["spec"];
+    let container = report(pod);
     let image = text(&container["image"]);
-    let when = format!("`{}` in {}", text(&spec["schedule"]), text(&spec["timeZone"]));
+    let (zone, told) = (text(&spec["timeZone"]), variable(pod, "REPORT_SCHEDULE_TIME_ZONE"));
+    let when = format!("`{}` in {zone}", text(&spec["schedule"]));
     let last = found["status"]["lastScheduleTime"].as_str().map_or_else(String::new, |at| format!(", last at {at}"));
     let detail = format!("`{name}`: {when}{last}, image `{image}`");
     let patch = |what: &str| format!("kubectl patch cronjob -n {namespace} {name} -p '{what}'");
@@ -122,6 +124,15 @@ pub(super) async fn cronjob(cluster: &Cluster, place: &Place) -> (Finding, Value
             format!("{detail}; imagePullPolicy `Always` asks a registry for an image that is built here"),
         )
         .with("kubectl apply -f k8s/ticketing-report-job.yaml")
+    } else if told != Some(zone.as_str()) {
+        let told = told.unwrap_or("not set");
+        let detail = format!("{detail}; its REPORT_SCHEDULE_TIME_ZONE is {told}, so its runs may take another month");
+        let remedy = format!("kubectl set env -n {namespace} cronjob/{name} REPORT_SCHEDULE_TIME_ZONE={zone}");
+        Finding::warning("CronJob", detail).with(if zone == "none" {
+            patch(r#"{"spec":{"timeZone":"Etc/UTC"}}"#)
+        } else {
+            remedy
+        })
     } else {
         Finding::ok("CronJob", detail)
     };

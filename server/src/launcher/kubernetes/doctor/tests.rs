@@ -185,6 +185,18 @@ async fn each_fault_is_named_with_its_remedy() {
             });
         }),
         (
+            "CronJob",
+            Warning,
+            "REPORT_SCHEDULE_TIME_ZONE is Etc/UTC",
+            "cronjob/ticketing-report-cronjob REPORT_SCHEDULE_TIME_ZONE=Asia/Tokyo",
+            |scene| {
+                scene.change("cronjobs", CRONJOB, |cronjob| cronjob["spec"]["timeZone"] = "Asia/Tokyo".into());
+            },
+        ),
+        ("CronJob", Warning, "` in none", r#"-p '{"spec":{"timeZone":"Etc/UTC"}}'"#, |scene| {
+            scene.change("cronjobs", CRONJOB, |cronjob| cronjob["spec"]["timeZone"] = serde_json::Value::Null);
+        }),
+        (
             "volume",
             Failed,
             "there is no claim `ticketing-reports-pvc`",

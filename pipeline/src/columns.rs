@@ -81,6 +81,8 @@ pub struct Table {
     pub columns: &'static [Column],
     /// The money that its control totals add up, if it has any.
     pub amount: Option<Amount>,
+    /// The date by which its rows are ordered first, if it is one.
+    pub day: Option<&'static str>,
 }
 
 impl Table {
@@ -111,6 +113,7 @@ pub static TICKETS: Table = Table {
     name: "tickets",
     row: "one ticket issued in the period",
     amount: Some(Amount { amount: "ticket_price", currency: "ticket_currency" }),
+    day: Some("service_date"),
     columns: &[
         sheet("ticket_ref", Text, 16.0, false, "The ticket's reference (tickets.ticket_ref)."),
         sheet(
@@ -250,6 +253,7 @@ pub static BOOKINGS: Table = Table {
     name: "bookings",
     row: "one booking that has a ticket in the period",
     amount: Some(Amount { amount: "total_amount", currency: "currency" }),
+    day: None,
     columns: &[
         data("booking_id", Key, false, "Key of the booking (bookings.id)."),
         data("booking_ref", Text, false, "The booking's reference (bookings.booking_ref)."),
@@ -299,6 +303,7 @@ pub static PAYMENTS: Table = Table {
     name: "payments",
     row: "one payment of a booking that has a ticket in the period",
     amount: Some(Amount { amount: "amount", currency: "currency" }),
+    day: None,
     columns: &[
         data("payment_id", Key, false, "Key of the payment (payments.id)."),
         data("booking_id", Key, false, "Key of the booking (payments.booking_id)."),
@@ -321,6 +326,7 @@ pub static REFUNDS: Table = Table {
     name: "refunds",
     row: "one refund of a ticket issued in the period",
     amount: Some(Amount { amount: "amount", currency: "currency" }),
+    day: None,
     columns: &[
         data("refund_id", Key, false, "Key of the refund (ticket_refunds.id)."),
         data("ticket_id", Key, false, "Key of the ticket (ticket_refunds.ticket_id)."),
@@ -341,6 +347,7 @@ pub static TRIPS: Table = Table {
     name: "trips",
     row: "one trip for which a ticket was issued in the period",
     amount: None,
+    day: None,
     columns: &[
         data("trip_id", Key, false, "Key of the trip (trips.id)."),
         data("route_code", Text, true, "Code of the route (routes.code)."),
@@ -375,6 +382,7 @@ pub static EXCEPTIONS: Table = Table {
     name: "exceptions",
     row: "one reason why amounts of a booking or ticket don't agree",
     amount: None,
+    day: None,
     columns: &[
         data("reason", Text, true, "Key of the reason."),
         data("step", Text, true, "The step of the reconciliation on the way to which the amount stands."),

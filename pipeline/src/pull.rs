@@ -158,7 +158,8 @@ impl Pull<'_> {
     ) -> Result<(Timed, Found<TicketSums>), Error> {
         let mut sums = TicketSums::new(self.period, self.zone)?;
         let mut writer = TableWriter::new(&EXCEPTIONS, create(&self.staged(OF_TICKETS))?, &Vec::new())?;
-        let mut take = |batch: RecordBatch| writer.write(&batch).map_err(|e| e.to_string());
+        let mut take =
+            |batch: RecordBatch| writer.write(&batch).and_then(|()| writer.end_row_group()).map_err(|e| e.to_string());
         let mut exceptions = Exceptions::new(days, &mut take);
         let timed = self.timed(&TICKETS, Some(rows), Some(to_sheet), &mut |batch| {
             sums.add(batch, &mut exceptions).map_err(|e| SummaryError::from(e).into())
@@ -183,6 +184,8 @@ impl Pull<'_> {
             &mut exceptions,
         )?;
         let (counts, differences) = exceptions.finish().map_err(SummaryError::from)?;
+        // Those of the tickets follow much later.
+        writer.end_row_group()?;
         Ok((timed, Found { sums, counts, differences }))
     }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use arrow::{
-    array::new_null_array,
-    datatypes::{DataType, Field, Schema, TimeUnit},
+    array::{AsArray, new_null_array},
+    datatypes::{DataType, Date32Type, Field, Schema, TimeUnit},
     record_batch::RecordBatch,
 };
 use parquet::{
@@ -38,8 +38,11 @@ use crate::{
 /// who looks for few rows reads less.
 const PAGE_BYTES: usize = 262_144;
 
-/// Rows in a row group: small enough to stay flat in memory, large enough to compress and scan well.
+/// Most rows in a row group: small enough to stay flat in memory, large enough to compress and scan well.
 const ROW_GROUP_ROWS: usize = 65_536;
+
+/// Rows after which a row group ends with its day, so that whoever reads some days skips the others.
+const ROW_GROUP_DAY_ROWS: usize = ROW_GROUP_ROWS / 2;
 
 /// Rows in a batch read back from a file.
 const READ_ROWS: usize = crate::source::BATCH_ROWS;
@@ -111,6 +114,8 @@ pub struct TableWriter {
     digest: RowDigest,
     totals: TotalsSoFar,
     rows: u64,
+    /// The column by whose days row groups end, and the day of the last row.
+    days: Option<(usize, Option<i32>)>,
 }
 
 impl TableWriter {
@@ -125,7 +130,8 @@ impl TableWriter {
         let writer = ArrowWriter::try_new(file, schema, Some(properties(table, provenance)))
             .map_err(|e| Self::failed(table, &e))?;
         let (digest, totals) = (RowDigest::new(table), TotalsSoFar::new(table));
-        Ok(Self { table, writer, bytes, digest, totals, rows: 0 })
+        let days = table.day.and_then(|day| table.position(day)).map(|position| (position, None));
+        Ok(Self { table, writer, bytes, digest, totals, rows: 0, days })
     }
 
     /// Bytes written so far, for others to watch.
@@ -146,7 +152,30 @@ impl TableWriter {
         self.digest.add(batch);
         self.rows += batch.num_rows() as u64;
         let written = self.totals.add(batch).map_err(|reason| SnapshotError::Write { table: self.table.name, reason });
-        written.and_then(|()| self.writer.write(batch).map_err(|e| Self::failed(self.table, &e)))
+        written.and_then(|()| self.append(batch).map_err(|e| Self::failed(self.table, &e)))
+    }
+
+    fn append(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        let Some((position, last)) = &mut self.days else { return self.writer.write(batch) };
+        let mut from = 0;
+        for (row, day) in batch.column(*position).as_primitive::<Date32Type>().iter().enumerate() {
+            let ended = std::mem::replace(last, day) != day;
+            let rows = self.writer.in_progress_rows() + row - from;
+            if ended && rows % ROW_GROUP_ROWS >= ROW_GROUP_DAY_ROWS {
+                self.writer.write(&batch.slice(from, row - from))?;
+                self.writer.flush()?;
+                from = row;
+            }
+        }
+        self.writer.write(&batch.slice(from, batch.num_rows() - from))
+    }
+
+    /// Ends the row group: until then its rows wait in memory.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn end_row_group(&mut self) -> Result<(), SnapshotError> {
+        self.writer.flush().map_err(|e| Self::failed(self.table, &e))
     }
 
     /// Ends the file and makes it durable.
@@ -181,7 +210,9 @@ fn properties(table: &Table, provenance: &Provenance) -> WriterProperties {
         .set_data_page_size_limit(PAGE_BYTES)
         // A page ends by its bytes alone: what stands before each costs readers more than smaller steps save them.
         .set_data_page_row_count_limit(ROW_GROUP_ROWS)
+        // What stands for each page stays in memory to the end, and few readers look at it.
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
         .set_key_value_metadata(Some(metadata));
     for column in table.columns {
         let path = ColumnPath::from(column.name);
@@ -190,10 +221,6 @@ fn properties(table: &Table, provenance: &Provenance) -> WriterProperties {
         // every reader its time.
         if column.repeats && matches!(column.kind, Kind::Text | Kind::Integer) {
             properties = properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
-        }
-        // Rows are looked up by day. What stands for each page stays in memory to the end, so only these have it.
-        if matches!(column.kind, Kind::Date | Kind::Instant) {
-            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
         }
         match column.kind {
             Kind::Instant | Kind::Integer if !column.repeats => {
@@ -268,4 +295,55 @@ pub fn read(
         RecordBatch::try_new(Arc::clone(&expected), columns).map_err(|e| damaged(e.to_string()))
     });
     Ok((rows, batches))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Date32Array};
+    use parquet::file::{metadata::ParquetMetaData, statistics::Statistics};
+
+    use super::*;
+    use crate::columns::TICKETS;
+
+    /// The file's row groups when so many tickets travel on each day, written in batches of so many rows.
+    fn written(days: &[usize], batch_rows: usize) -> ParquetMetaData {
+        let all: Vec<i32> = days.iter().zip(20_000..).flat_map(|(&rows, day)| vec![day; rows]).collect();
+        let file = tempfile::tempfile().unwrap();
+        let mut writer = TableWriter::new(&TICKETS, file.try_clone().unwrap(), &Vec::new()).unwrap();
+        let schema = Arc::new(schema(&TICKETS));
+        for part in all.chunks(batch_rows) {
+            let column = |field: &Arc<Field>| -> ArrayRef {
+                if field.name() == "service_date" {
+                    Arc::new(Date32Array::from(part.to_vec()))
+                } else {
+                    new_null_array(field.data_type(), part.len())
+                }
+            };
+            let columns = schema.fields().iter().map(column).collect();
+            writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()).unwrap();
+        }
+        assert_eq!(writer.finish().unwrap().rows, all.len() as u64);
+        ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap().metadata().as_ref().clone()
+    }
+
+    #[test]
+    fn a_row_group_of_tickets_ends_with_its_day_once_it_is_half_full() {
+        let of = |days: &[usize], batch_rows| -> Vec<i64> {
+            written(days, batch_rows).row_groups().iter().map(|group| group.num_rows()).collect()
+        };
+        for batch_rows in [1_000, 8_192, 65_536, 1_000_000] {
+            assert_eq!(of(&[40_000; 3], batch_rows), [40_000; 3], "in {batch_rows}");
+            assert_eq!(of(&[10_000; 9], batch_rows), [40_000, 40_000, 10_000], "in {batch_rows}");
+            // What is full ends anywhere, and the rest of that day counts for the next.
+            assert_eq!(of(&[80_000, 30_000, 5_000], batch_rows), [65_536, 44_464, 5_000], "in {batch_rows}");
+            assert_eq!(of(&[ROW_GROUP_ROWS, 1], batch_rows), [65_536, 1], "in {batch_rows}");
+        }
+        let metadata = written(&[40_000; 3], 8_192);
+        let day = TICKETS.position("service_date").unwrap();
+        let days = metadata.row_groups().iter().map(|group| match group.column(day).statistics() {
+            Some(Statistics::Int32(found)) => (*found.min_opt().unwrap(), *found.max_opt().unwrap()),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(days.collect::<Vec<_>>(), [(20_000, 20_000), (20_001, 20_001), (20_002, 20_002)]);
+    }
 }

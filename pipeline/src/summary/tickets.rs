@@ -8,6 +8,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use jiff::{ToSpan, civil::Date};
+use uuid::Uuid;
 
 use super::{
     Day, Fare, Load, Part, Route, Sales, StationPair,
@@ -83,16 +84,18 @@ impl Texts {
     }
 }
 
-/// Sales by currency and two more numbers.
-type Groups = HashMap<[u32; 3], Sales>;
+/// A trip's key as a number: there may be tens of thousands of trips, and a text is several times as large.
+fn trip_key(text: &str) -> Result<u128, String> {
+    Uuid::parse_str(text).map(|key| key.as_u128()).map_err(|e| format!("`{text}` is no trip's key: {e}"))
+}
 
 /// The tickets so far.
 pub struct TicketSums {
     starts: Starts,
     texts: Texts,
     by_day: HashMap<(u32, i32), Sales>,
-    by_trip: Groups,
-    by_fare: Groups,
+    by_trip: HashMap<(u32, u128), Sales>,
+    by_fare: HashMap<[u32; 3], Sales>,
 }
 
 impl TicketSums {
@@ -105,15 +108,15 @@ impl TicketSums {
             starts: Starts::new(period, zone)?,
             texts: Texts::default(),
             by_day: HashMap::new(),
-            by_trip: Groups::new(),
-            by_fare: Groups::new(),
+            by_trip: HashMap::new(),
+            by_fare: HashMap::new(),
         })
     }
 
     /// Adds a batch of tickets; what is wrong with single ones goes to `exceptions`.
     ///
     /// # Errors
-    /// When the exceptions can't be written.
+    /// When the exceptions can't be written, or a trip's key is no UUID.
     pub fn add(&mut self, batch: &RecordBatch, exceptions: &mut Exceptions<'_>) -> Result<(), String> {
         let issued = column(batch, "issued_at").as_primitive::<TimestampMicrosecondType>();
         let days: Date32Array = issued.iter().map(|at| at.map(|at| self.starts.day(at))).collect();
@@ -136,9 +139,10 @@ impl TicketSums {
                 refunds: Money(amount(refunds)),
             };
             let currency = self.texts.number(currencies, row);
-            let [trip, fare, class] = [trips, fares, classes].map(|of| self.texts.number(of, row));
+            let [fare, class] = [fares, classes].map(|of| self.texts.number(of, row));
+            let trip = trip_key(if trips.is_valid(row) { trips.value(row) } else { "" })?;
             self.by_day.entry((currency, days.value(row))).or_default().add(&one);
-            self.by_trip.entry([currency, trip, 0]).or_default().add(&one);
+            self.by_trip.entry((currency, trip)).or_default().add(&one);
             self.by_fare.entry([currency, fare, class]).or_default().add(&one);
         }
         Ok(())
@@ -162,10 +166,9 @@ impl TicketSums {
             of.total.add(&sales);
             of.by_day.entry(Day { day: date(day) }).or_default().add(&sales);
         }
-        for ([currency, trip, _], sales) in by_trip {
-            let id = texts.text(trip).unwrap_or_default();
-            let trip =
-                trips.0.get(&id).ok_or_else(|| SummaryError::Failed(format!("trip `{id}` is none of the trips")))?;
+        for ((currency, key), sales) in by_trip {
+            let unknown = || SummaryError::Failed(format!("trip `{}` is none of the trips", Uuid::from_u128(key)));
+            let trip = trips.0.get(&key).ok_or_else(unknown)?;
             let of = currencies.entry(code(currency)).or_default();
             of.by_route.entry(trip.route.clone()).or_default().add(&sales);
             of.by_station_pair.entry(trip.stations.clone()).or_default().add(&sales);
@@ -263,10 +266,10 @@ struct Trip {
 }
 
 /// The trips by key: as many as a timetable has, whatever the number of tickets.
-struct Trips(BTreeMap<String, Trip>);
+struct Trips(BTreeMap<u128, Trip>);
 
 impl Trips {
-    fn read(batches: impl Iterator<Item = Result<RecordBatch, SnapshotError>>) -> Result<Self, SnapshotError> {
+    fn read(batches: impl Iterator<Item = Result<RecordBatch, SnapshotError>>) -> Result<Self, SummaryError> {
         let mut trips = BTreeMap::new();
         for batch in batches {
             let batch = batch?;
@@ -285,7 +288,8 @@ impl Trips {
                     },
                     capacity: capacities.is_valid(row).then(|| capacities.value(row)),
                 };
-                trips.insert(text("trip_id", row).unwrap_or_default(), trip);
+                let key = trip_key(&text("trip_id", row).unwrap_or_default()).map_err(SummaryError::Failed)?;
+                trips.insert(key, trip);
             }
         }
         Ok(Self(trips))

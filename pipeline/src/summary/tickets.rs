@@ -94,8 +94,11 @@ pub struct TicketSums {
     starts: Starts,
     texts: Texts,
     by_day: HashMap<(u32, i32), Sales>,
-    by_trip: HashMap<(u32, u128), Sales>,
+    /// By route, from one station to another.
+    by_journey: HashMap<[u32; 4], Sales>,
     by_fare: HashMap<[u32; 3], Sales>,
+    /// Passengers by trip.
+    passengers: HashMap<u128, u32>,
 }
 
 impl TicketSums {
@@ -108,8 +111,9 @@ impl TicketSums {
             starts: Starts::new(period, zone)?,
             texts: Texts::default(),
             by_day: HashMap::new(),
-            by_trip: HashMap::new(),
+            by_journey: HashMap::new(),
             by_fare: HashMap::new(),
+            passengers: HashMap::new(),
         })
     }
 
@@ -125,6 +129,7 @@ impl TicketSums {
         let amounts = |name: &str| column(batch, name).as_primitive::<Decimal128Type>();
         let [currencies, statuses, trips] = ["ticket_currency", "ticket_status", "trip_id"].map(texts);
         let [fares, classes] = ["fare_code", "fare_seat_class"].map(texts);
+        let journeys = ["route_code", "departure_station_code", "arrival_station_code"].map(texts);
         let [prices, refunds] = ["ticket_price", "refunded_amount"].map(amounts);
         for row in 0..batch.num_rows() {
             let amount = |of: &arrow::array::Decimal128Array| if of.is_valid(row) { of.value(row) } else { 0 };
@@ -140,10 +145,12 @@ impl TicketSums {
             };
             let currency = self.texts.number(currencies, row);
             let [fare, class] = [fares, classes].map(|of| self.texts.number(of, row));
+            let [route, from, to] = journeys.map(|of| self.texts.number(of, row));
             let trip = trip_key(if trips.is_valid(row) { trips.value(row) } else { "" })?;
             self.by_day.entry((currency, days.value(row))).or_default().add(&one);
-            self.by_trip.entry((currency, trip)).or_default().add(&one);
+            self.by_journey.entry([currency, route, from, to]).or_default().add(&one);
             self.by_fare.entry([currency, fare, class]).or_default().add(&one);
+            *self.passengers.entry(trip).or_default() += u32::try_from(one.passengers()).unwrap_or_default();
         }
         Ok(())
     }
@@ -156,24 +163,29 @@ impl TicketSums {
         self,
         trips: impl Iterator<Item = Result<RecordBatch, SnapshotError>>,
     ) -> Result<SalesByCurrency, SummaryError> {
-        let Self { texts, by_day, by_trip, by_fare, .. } = self;
+        let Self { texts, by_day, by_journey, by_fare, passengers, .. } = self;
         let trips = Trips::read(trips)?;
         let mut currencies: BTreeMap<String, TicketFigures> = BTreeMap::new();
-        let mut passengers: BTreeMap<Route, u64> = BTreeMap::new();
         let code = |number| texts.text(number).unwrap_or_default();
         for ((currency, day), sales) in by_day {
             let of = currencies.entry(code(currency)).or_default();
             of.total.add(&sales);
             of.by_day.entry(Day { day: date(day) }).or_default().add(&sales);
         }
-        for ((currency, key), sales) in by_trip {
+        let names: BTreeMap<_, _> = trips.0.values().map(|trip| (&trip.route.route, &trip.route.name)).collect();
+        for ([currency, route, from, to], sales) in by_journey {
+            let [route, from, to] = [route, from, to].map(|number| texts.text(number));
+            let name = names.get(&route).and_then(|name| (*name).clone());
+            let of = currencies.entry(code(currency)).or_default();
+            of.by_route.entry(Route { route, name }).or_default().add(&sales);
+            of.by_station_pair.entry(StationPair { from, to }).or_default().add(&sales);
+        }
+        let mut by_route: BTreeMap<Route, u64> = BTreeMap::new();
+        for (key, passengers) in passengers {
             let unknown = || SummaryError::Failed(format!("trip `{}` is none of the trips", Uuid::from_u128(key)));
             let trip = trips.0.get(&key).ok_or_else(unknown)?;
-            let of = currencies.entry(code(currency)).or_default();
-            of.by_route.entry(trip.route.clone()).or_default().add(&sales);
-            of.by_station_pair.entry(trip.stations.clone()).or_default().add(&sales);
             if trip.capacity.is_some() {
-                *passengers.entry(trip.route.clone()).or_default() += sales.passengers();
+                *by_route.entry(trip.route.clone()).or_default() += u64::from(passengers);
             }
         }
         for ([currency, fare, class], sales) in by_fare {
@@ -181,7 +193,7 @@ impl TicketSums {
             let key = Fare { fare: texts.text(fare), class: texts.text(class) };
             of.by_fare.entry(key).or_default().add(&sales);
         }
-        Ok(SalesByCurrency { currencies, load: trips.load(&passengers) })
+        Ok(SalesByCurrency { currencies, load: trips.load(&by_route) })
     }
 }
 
@@ -261,7 +273,6 @@ pub(super) fn listed<K>(parts: BTreeMap<K, Sales>) -> Vec<Part<K>> {
 
 struct Trip {
     route: Route,
-    stations: StationPair,
     capacity: Option<i64>,
 }
 
@@ -282,10 +293,6 @@ impl Trips {
             for row in 0..batch.num_rows() {
                 let trip = Trip {
                     route: Route { route: text("route_code", row), name: text("route_name", row) },
-                    stations: StationPair {
-                        from: text("departure_station_code", row),
-                        to: text("arrival_station_code", row),
-                    },
                     capacity: capacities.is_valid(row).then(|| capacities.value(row)),
                 };
                 let key = trip_key(&text("trip_id", row).unwrap_or_default()).map_err(SummaryError::Failed)?;

@@ -137,8 +137,8 @@ fn the_month_of_the_schedule_is_that_of_the_schedules_own_time_zone() {
         // Without a zone, where it makes no difference.
         ("2025-02-01T02:00:00Z", "", "Europe/Rome", "2025-01"),
     ] {
-        let ended = run(moment, schedule, zone);
-        assert!(ended.succeeded().contains(period), "{moment} {schedule} {zone}: {:?}", ended.stdout);
+        let ended = run(moment, schedule, zone).succeeded();
+        assert!(ended.stdout.contains(period), "{moment} {schedule} {zone}: {:?}", ended.stdout);
     }
     // February has begun in Tokyo, where the schedule is, but January isn't over where the report's days are.
     let tokyo: ReportTimeZone = "Asia/Tokyo".parse().unwrap();

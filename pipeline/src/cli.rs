@@ -51,10 +51,10 @@ pub struct Cli {
 /// The period and its time zone.
 #[derive(Debug, Clone, Args)]
 pub struct PeriodArgs {
-    /// First day, YYYY-MM-DD, inclusive [default: the 1st of this month]
+    /// First day, YYYY-MM-DD, inclusive; where only the last is given, the 1st of this month
     #[arg(long, value_name = "DATE")]
     pub start_date: Option<String>,
-    /// Last day, YYYY-MM-DD, inclusive [default: today]
+    /// Last day, YYYY-MM-DD, inclusive; where only the first is given, today
     #[arg(long, value_name = "DATE")]
     pub end_date: Option<String>,
     /// Instead of two dates: current-month, previous-month or YYYY-MM
@@ -85,6 +85,9 @@ impl PeriodArgs {
         };
         let first = or(&self.start_date, "--start-date", today.first_of_month())?;
         let last = or(&self.end_date, "--end-date", today)?;
+        if self.start_date.is_none() && first > last {
+            return Err(PeriodError::NoStart { first, last });
+        }
         Ok((ReportPeriod::new(first, last, today)?, zone))
     }
 }
@@ -251,7 +254,7 @@ pub enum Command {
         after_help = "Example:\n  ticketing-report demo sqlite://demo.sqlite --tickets 20000 --from 2025-01 --months 12"
     )]
     Demo(DemoArgs),
-    /// Find out why a report is empty or failing
+    /// Find out why a report is empty or failing; without a period, that of the month before
     #[command(after_help = "Example:\n  ticketing-report check --period previous-month --store ./reports")]
     Check(CheckArgs),
     /// List the editions in the store

@@ -25,13 +25,13 @@ use crate::{
     interrupt::{self, HalfMade},
     manifest::Manifest,
     output::Output,
-    period::{NamedPeriod, ReportTimeZone},
+    period::{NamedPeriod, PeriodId, ReportTimeZone},
     progress::{Event, Reporter},
     prune::{self, Action, Keep},
     render::render,
     run::{ReportRequest, run_report},
     source::PostgresSession,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Runs the command; gives its exit code. Panics, the program's own and connectorx's, become one line like any error.
@@ -105,7 +105,11 @@ fn read_dotenv() -> Result<(), Error> {
     match dotenvy::dotenv() {
         Ok(_) => Ok(()),
         Err(error) if error.not_found() => Ok(()),
-        Err(error) => Err(Error::Config(crate::config::ConfigError::DotEnv(error.to_string()))),
+        Err(error) => Err(Error::Config(crate::config::ConfigError::DotEnv(match error {
+            // The line itself may hold a password.
+            dotenvy::Error::LineParse(_, at) => format!("a line can't be read from its character {at} on"),
+            other => other.to_string(),
+        }))),
     }
 }
 
@@ -113,11 +117,17 @@ fn database() -> Result<DatabaseAddress, Error> {
     Ok(DatabaseAddress::from_variables(|name| std::env::var(name).ok())?)
 }
 
-/// Opens a store. What lies on this machine beside a bucket goes when this command ends, by a signal too.
+/// Opens a store that is there.
 fn open(address: &str) -> Result<(Store, Option<HalfMade>), Error> {
+    open_by(Store::existing, address)
+}
+
+/// Opens a store by one of its ways. What lies on this machine beside a bucket goes when this command ends, by a signal
+/// too.
+fn open_by(way: fn(&str) -> Result<Store, StoreError>, address: &str) -> Result<(Store, Option<HalfMade>), Error> {
     // A signal waits until the folder that has been made is known.
     interrupt::wholly(|| {
-        let store = Store::open(address)?;
+        let store = way(address)?;
         let scratch = store.scratch().map(|folder| HalfMade::new(folder.to_owned()));
         Ok((store, scratch))
     })
@@ -140,14 +150,14 @@ fn report(args: &ReportArgs, reporter: &Reporter) -> Result<(), Error> {
         branding: branding::read(args.company.as_deref(), args.logo.as_deref().map(Path::new), args.accent.as_deref())?,
     };
     let database = database()?;
-    let (store, _scratch) = open(args.store.address())?;
+    let (store, _scratch) = open_by(Store::open, args.store.address())?;
     let outcome = run_report(&request, &database, &store, reporter)?;
     let (rows, edition) = (outcome.manifest.rows, outcome.manifest.edition);
     let mut what =
         if outcome.unchanged { format!(", nothing has changed since edition {edition},") } else { String::new() };
     let failed: Vec<_> = outcome.manifest.failed_controls().map(controls::line).collect();
     if !failed.is_empty() {
-        what.push_str(&format!(" ({})", failed.join("; ")));
+        what = format!("{} ({}),", what.trim_end_matches(','), failed.join("; "));
     }
     say(&format!("{rows} rows{what} in {}", outcome.workbook));
     Ok(())
@@ -157,7 +167,14 @@ fn make_demo(args: &DemoArgs, reporter: &Reporter) -> Result<(), Error> {
     let address = args.database.as_deref().map_or_else(database, |url| Ok(DatabaseAddress::parse(url)?))?;
     let this_month = ReportTimeZone::utc().date_at(Timestamp::now()).first_of_month();
     let first_month = match &args.from {
-        Some(month) => crate::period::date("--from", &format!("{month}-01"))?,
+        Some(month) => match month.parse() {
+            Ok(PeriodId::Month(month)) => month.first(),
+            _ => {
+                return Err(Error::Usage(format!(
+                    "`{month}` for --from is no month: write YYYY-MM, for example 2025-01"
+                )));
+            }
+        },
         None => this_month.checked_sub(1.year()).unwrap_or(this_month),
     };
     let sqlite = matches!(address, DatabaseAddress::Sqlite(_));
@@ -177,6 +194,9 @@ fn make_demo(args: &DemoArgs, reporter: &Reporter) -> Result<(), Error> {
     Ok(())
 }
 
+/// Columns of a terminal that the findings of `check` take.
+const CHECK_WIDTH: u16 = 100;
+
 fn look(args: &CheckArgs, reporter: &Reporter) -> u8 {
     let asked = args.period.resolve(Timestamp::now(), NamedPeriod::PreviousMonth).map_err(Error::from);
     let ((period, zone), database) = match asked.and_then(|asked| Ok((asked, database()?))) {
@@ -192,7 +212,8 @@ fn look(args: &CheckArgs, reporter: &Reporter) -> u8 {
         say(&serde_json::to_string_pretty(&findings).unwrap_or_default());
     } else {
         let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        table.load_style(UTF8_HORIZONTAL_ONLY);
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(CHECK_WIDTH);
         table.set_header(["", "What", "Found"]);
         for finding in &findings {
             let mark = match finding.state {
@@ -269,7 +290,10 @@ fn render_again(args: &RenderArgs) -> Result<(), Error> {
     in_runtime(async {
         let number = match args.edition {
             Some(number) => number,
-            None => store.newest(args.period).await?.map_or(1, |newest| newest.edition),
+            None => {
+                let wanted = format!("of {}", args.period);
+                store.newest(args.period).await?.ok_or(StoreError::NoEdition { wanted })?.edition
+            }
         };
         let manifest = store.manifest(args.period, number).await?;
         let default = manifest.workbook.name.clone().into();
@@ -284,7 +308,7 @@ fn render_again(args: &RenderArgs) -> Result<(), Error> {
 }
 
 fn copy_store(args: &CopyArgs) -> Result<(), Error> {
-    let ((from, _scratch_from), (to, _scratch_to)) = (open(&args.from)?, open(&args.to)?);
+    let ((from, _scratch_from), (to, _scratch_to)) = (open(&args.from)?, open_by(Store::open, &args.to)?);
     let run = format!("copy-{}", std::process::id());
     let _half_made = HalfMade::new(to.half_made(&run));
     let copied = in_runtime(copy::copy(&from, &to, &run, |period, number| {

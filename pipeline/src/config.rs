@@ -25,7 +25,9 @@ pub enum ConfigError {
     )]
     TlsMode(String),
     /// A `.env` file that can't be read.
-    #[error("the file .env can't be read ({0}): write NAME=value on each line, values with spaces in quotes")]
+    #[error(
+        "the file .env can't be read ({0}): write NAME=value on each line, and in single quotes what has spaces, $, # or \\"
+    )]
     DotEnv(String),
     /// A logo that can't be used.
     #[error("the logo `{path}` can't be used: {reason}; give a PNG or JPEG file of at most 100 KiB")]
@@ -125,6 +127,13 @@ impl DatabaseAddress {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         let url = Url::parse(address).map_err(|e| ConfigError::Address(e.to_string()))?;
+        // What a user's name or password has left in other parts of the address must not be shown with them.
+        if url.path().contains('@') || url.fragment().is_some() || url.query().is_some_and(|query| query.contains('@'))
+        {
+            return Err(ConfigError::Address(
+                "a `/`, `?`, `#` or `@` in the password must be written as %2F, %3F, %23 or %40".to_owned(),
+            ));
+        }
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(ConfigError::Scheme(url.scheme().to_owned()));
         }

@@ -40,7 +40,12 @@ pub async fn row_count(store: &Store, period: PeriodId, rows: u64) -> Result<Opt
     months.sort_by_key(|month| month.period().first());
     let mut counts = Vec::new();
     for month in months.into_iter().rev().take(MONTHS) {
-        counts.extend(store.newest(month).await?.map(|manifest| manifest.rows));
+        match store.newest(month).await {
+            Ok(newest) => counts.extend(newest.map(|manifest| manifest.rows)),
+            // A month that can't be read has no part in the median.
+            Err(StoreError::Manifest { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     counts.sort_unstable();
     let (Some(lower), Some(upper)) = (counts.get(counts.len().saturating_sub(1) / 2), counts.get(counts.len() / 2))

@@ -31,10 +31,16 @@ pub struct Copied {
 /// When a store fails, a file isn't the one that its manifest names, or the other store has another edition of the same
 /// period and number.
 pub async fn copy(from: &Store, to: &Store, run: &str, mut tell: impl FnMut(PeriodId, u32)) -> Result<Copied, Error> {
-    if from.address() == to.address() {
-        return Err(Error::Usage(format!("`{}` is both stores: name another one to copy to", from.address())));
+    let (here, there) = (from.address(), to.address());
+    let within = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['/', '\\']));
+    if here == there || within(&here, &there) || within(&there, &here) {
+        return Err(Error::Usage(format!(
+            "`{there}` is the store `{here}` itself, or one lies in the other: name another to copy to"
+        )));
     }
     from.reachable().await?;
+    // Where nothing can be written, this says so with the remedy.
+    to.staging(run)?;
     let mut copied = Copied::default();
     let mut periods = Vec::new();
     let mut workbooks = std::collections::HashSet::new();

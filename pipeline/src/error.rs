@@ -103,6 +103,7 @@ impl Error {
             Self::Config(_)
             | Self::Store(
                 StoreError::Address(_)
+                | StoreError::NoStore(_)
                 | StoreError::Bucket { .. }
                 | StoreError::NoBucket(_)
                 | StoreError::Refused { .. },

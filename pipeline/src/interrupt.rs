@@ -7,7 +7,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -20,6 +24,9 @@ const CANCEL_WITHIN: Duration = Duration::from_millis(1200);
 
 /// Held while something is done that must be done wholly or not at all, and by a signal from its arrival to the end.
 static WHOLE: Mutex<()> = Mutex::new(());
+
+/// The exit code that the signal which has arrived asks for; 0 before.
+static CODE: AtomicU8 = AtomicU8::new(0);
 
 static UNDO: Mutex<Undo> = Mutex::new(Undo { half_made: Vec::new(), backends: None });
 
@@ -102,6 +109,12 @@ pub fn wholly<T>(act: impl FnOnce() -> T) -> T {
     act()
 }
 
+/// The exit code that a signal has asked for, if one has arrived: whatever fails from then on fails because of it.
+#[must_use]
+pub fn code() -> Option<u8> {
+    Some(CODE.load(Ordering::Relaxed)).filter(|&code| code != 0)
+}
+
 /// Registers the connections that this run opens in a PostgreSQL server.
 pub fn backends(url: &Url, address: &str, name: &str) {
     UNDO.lock().unwrap_or_else(PoisonError::into_inner).backends =
@@ -113,14 +126,15 @@ pub fn watch() {
     std::thread::spawn(|| {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let code = runtime.block_on(signal());
+        CODE.store(code, Ordering::Relaxed);
         let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
         undo();
-        std::process::exit(code);
+        std::process::exit(code.into());
     });
 }
 
 #[cfg(unix)]
-async fn signal() -> i32 {
+async fn signal() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -133,7 +147,7 @@ async fn signal() -> i32 {
 }
 
 #[cfg(not(unix))]
-async fn signal() -> i32 {
+async fn signal() -> u8 {
     match tokio::signal::ctrl_c().await {
         Ok(()) => 130,
         Err(_) => std::future::pending().await,

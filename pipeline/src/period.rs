@@ -37,6 +37,14 @@ pub enum PeriodError {
         /// The last day.
         last: Date,
     },
+    /// Only the last day is given, and it lies before this month.
+    #[error("the end `{last}` is before `{first}`, the start where none is given: give the start as well")]
+    NoStart {
+        /// The 1st of this month.
+        first: Date,
+        /// The last day.
+        last: Date,
+    },
     /// Nothing can have been sold yet.
     #[error("the start `{first}` is in the future (today is {today}): choose a day that has begun")]
     Future {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Instant,
 };
@@ -53,6 +53,8 @@ pub struct Pull<'a> {
     pub period: ReportPeriod,
     /// The zone of these days.
     pub zone: &'a ReportTimeZone,
+    /// Set by the part that the database stops first. The others end then, and give back what they hold there.
+    pub stopped: AtomicBool,
 }
 
 /// What was pulled.
@@ -93,16 +95,15 @@ impl Pull<'_> {
         let days = Days::new(self.zone.clone(), self.period.last());
         let mut exceptions = TableWriter::new(&EXCEPTIONS, create(&self.staged(EXCEPTIONS.name))?, &self.provenance)?;
         let (controls, tickets, others) = thread::scope(|scope| {
-            let controls = scope.spawn(|| self.cut.controls());
-            let others = scope.spawn(|| self.others(&days, &mut exceptions));
-            let tickets = self.tickets(rows, to_sheet, &days);
+            let controls = scope.spawn(|| self.part(self.cut.controls().map_err(Error::from)));
+            let others = scope.spawn(|| self.part(self.others(&days, &mut exceptions)));
+            let tickets = self.part(self.tickets(rows, to_sheet, &days));
             Ok::<_, Error>((join(controls)?, tickets, join(others)?))
         })?;
         let (controls, tickets, others) = match (controls, tickets, others) {
             (Ok(controls), Ok(tickets), Ok(others)) => (controls, tickets, others),
             (controls, tickets, others) => {
-                let errors = [controls.err().map(Error::from), tickets.err(), others.err()];
-                return Err(cause(errors.into_iter().flatten()));
+                return Err(cause([controls.err(), tickets.err(), others.err()].into_iter().flatten()));
             }
         };
         let (timed, sold) = tickets;
@@ -133,6 +134,20 @@ impl Pull<'_> {
             tables,
             seconds,
         })
+    }
+
+    /// What a part has come to. Where the database has stopped it, the others are stopped too, and their errors are
+    /// consequences. With a wrong value they go on: another of them may name its row better.
+    fn part<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        let Err(error) = result else { return result };
+        if !matches!(error, Error::Source(SourceError::Interrupted(_))) {
+            return Err(error);
+        }
+        if self.stopped.swap(true, Ordering::Relaxed) {
+            return Err(SourceError::CutLost(error.line()).into());
+        }
+        self.cut.stop();
+        Err(error)
     }
 
     fn staged(&self, name: &str) -> PathBuf {
@@ -229,11 +244,16 @@ impl Pull<'_> {
                 let so_far = rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed) + batch.num_rows() as u64;
                 let bytes = Some(bytes.load(Ordering::Relaxed));
                 self.reporter.tell(&Event::Progress { stage: table.name, rows: so_far, of, bytes });
-                to_sheet.as_ref().is_none_or(|sheet| sheet.send(batch.clone()).is_ok()) && to_file.send(batch).is_ok()
+                !self.stopped.load(Ordering::Relaxed)
+                    && to_sheet.as_ref().is_none_or(|sheet| sheet.send(batch.clone()).is_ok())
+                    && to_file.send(batch).is_ok()
             });
             drop(to_file);
             let file: Result<TableFile, Error> = join(file)?;
             read?;
+            if self.stopped.load(Ordering::Relaxed) {
+                return Err(SourceError::CutLost("another part has failed".to_owned()).into());
+            }
             file
         })?;
         let seconds = began.elapsed().as_secs_f64();
@@ -246,9 +266,12 @@ impl Pull<'_> {
 /// snapshot is gone.
 fn cause(errors: impl Iterator<Item = Error>) -> Error {
     let mut errors: Vec<Error> = errors.collect();
-    let consequence = |error: &Error| matches!(error, Error::Source(SourceError::CutLost(_)));
-    let cause = errors.iter().position(|error| !consequence(error)).unwrap_or(0);
+    let cause = errors.iter().position(|error| !is_consequence(error)).unwrap_or(0);
     errors.swap_remove(cause)
+}
+
+fn is_consequence(error: &Error) -> bool {
+    matches!(error, Error::Source(SourceError::CutLost(_)))
 }
 
 /// Whether what was read is what the database counts and adds up itself.

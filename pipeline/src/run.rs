@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
     thread,
     time::Instant,
 };
@@ -113,7 +114,11 @@ pub fn run_report(
     let (outcome, exit_code, made) = match &result {
         Ok(outcome) if outcome.unchanged => (RunOutcome::Unchanged, 0, Some(outcome)),
         Ok(outcome) => (RunOutcome::Published, 0, Some(outcome)),
-        Err(error) => (RunOutcome::Failed, error.exit_code(), None),
+        Err(error) => (RunOutcome::Failed, interrupt::code().unwrap_or_else(|| error.exit_code()), None),
+    };
+    let message = match (interrupt::code(), &result) {
+        (Some(_), Err(_)) => Some("it was interrupted".to_owned()),
+        (_, result) => result.as_ref().err().map(Error::line),
     };
     let record = RunRecord {
         run: run.clone(),
@@ -128,7 +133,7 @@ pub fn run_report(
         edition: made.map(|o| o.manifest.edition),
         rows: made.map(|o| o.manifest.rows),
         report: made.map(|o| o.manifest.workbook.name.clone()),
-        message: result.as_ref().err().map(Error::line),
+        message,
     };
     // The record is for lists of runs; that it can't be written must not hide how the run itself ended.
     if let Ok(bytes) = serde_json::to_vec_pretty(&record) {
@@ -215,6 +220,7 @@ impl Run<'_> {
                 reporter: self.reporter,
                 period: request.period,
                 zone: &request.zone,
+                stopped: AtomicBool::new(false),
             };
             let pulled = match pull.all(rows, to_sheet) {
                 Ok(pulled) => pulled,
@@ -263,7 +269,12 @@ impl Run<'_> {
             let mut edition = self.manifest(period, claim.number(), &*cut, digest, pulled, warnings);
             edition.changes = changes;
             edition.controls = controls;
-            edition.compared = self.runtime.block_on(controls::compared(self.store, request.period, &request.zone))?;
+            match self.runtime.block_on(controls::compared(self.store, request.period, &request.zone)) {
+                Ok(compared) => edition.compared = compared,
+                // What is wrong with another period's edition mustn't keep this one back.
+                Err(error @ StoreError::Manifest { .. }) => edition.warnings.push(format!("not compared: {error}")),
+                Err(error) => return Err(error.into()),
+            }
             let exceptions = render::exceptions(staging.join("exceptions.parquet"))?;
             // Nobody takes it only if the sheet's thread has failed, which joining it tells.
             let _ = send_facts.send(Facts { manifest: edition.clone(), exceptions });

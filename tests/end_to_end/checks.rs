@@ -135,9 +135,12 @@ fn a_database_that_cannot_be_reached_is_told_and_the_store_is_looked_at_all_the_
         assert_eq!(ended.code(), Some(code), "{url}");
         let (state, detail) = finding(&findings, "database");
         assert!(state == "failed" && detail.contains(words), "{detail}");
-        assert_eq!(finding(&findings, "store").0, "ok");
+        let (state, detail) = finding(&findings, "store");
+        assert!(state == "warning" && detail.contains("there is no store at"), "{detail}");
     }
-    assert!(!work.file("nowhere.sqlite").exists());
+    assert!(!work.file("nowhere.sqlite").exists() && !work.file("reports").exists());
+    fs::create_dir(work.file("reports")).unwrap();
+    assert_eq!(finding(&look(&work, "sqlite://nowhere.sqlite").1, "store").0, "ok");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_run_that_the_schedule_made_reports_the_month_before_its_own_time_however_la
 fn the_month_of_the_schedule_is_that_of_the_schedules_own_time_zone() {
     let (work, database) = (Workplace::new(), Database::demo(Kind::Sqlite, &SMALL));
     let run = |moment: &str, schedule: &str, zone: &str| {
-        let arguments = ["--period", "previous-month", "--time-zone", zone, "--store", "reports"];
+        let arguments = ["--period", "previous-month", "--time-zone", zone, "--store", "reports", "--quiet"];
         let variables = [("REPORT_SCHEDULED_BY", job_of(moment)), ("REPORT_SCHEDULE_TIME_ZONE", schedule.to_owned())];
         let run = work.with(&database, &arguments);
         variables.iter().fold(run, |run, (name, value)| run.env(name, value)).finish()

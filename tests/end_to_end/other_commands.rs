@@ -42,6 +42,7 @@ fn list_shows_the_editions_for_people_and_as_json() {
 #[test]
 fn an_empty_store_is_listed_as_empty() {
     let work = Workplace::new();
+    fs::create_dir(work.file("reports")).unwrap();
     let ended = work.command(&["list", "--json"]).finish().succeeded();
     assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), Value::Array(Vec::new()));
     work.command(&["list"]).finish().succeeded();

@@ -58,6 +58,13 @@ fn a_run_that_is_stopped_in_its_queries_leaves_nothing_behind() {
             });
             assert_eq!(work.store().files(), files);
             assert_eq!(work.store().half_made(), Vec::<String>::new());
+            // If the run has come to remembering how it ended, then that it was stopped, and not what its queries said.
+            for run in work.store().runs().iter().filter(|run| run["outcome"] == "failed") {
+                assert_eq!(
+                    (run["exit_code"].as_i64(), run["message"].as_str()),
+                    (Some(code.into()), Some("it was interrupted"))
+                );
+            }
             assert_eq!(work.names(), names);
             assert_eq!(fs::read(work.file("copy.xlsx")).unwrap(), copy);
             drop(lock);

@@ -9,7 +9,7 @@ use crate::{
     config::DatabaseAddress,
     error::Error,
     period::{ReportPeriod, ReportTimeZone},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// How a thing that was looked at is.
@@ -75,6 +75,10 @@ pub fn check(
     let mut findings = database::look(database, period, zone);
     match store {
         Ok(store) => findings.extend(store::look(&store, repair)),
+        // The first report makes it.
+        Err(error @ Error::Store(StoreError::NoStore(_))) => {
+            findings.push(Finding::warning("store", error.to_string()));
+        }
         Err(error) => findings.push(Finding::failed("store", error.to_string(), error.exit_code())),
     }
     findings

@@ -19,6 +19,9 @@ const ABANDONED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// Less room than this, in MiB, is worth a word.
 const LITTLE_ROOM: u64 = 1024;
 
+/// Less room than this, in MiB, isn't enough for the smallest report.
+const NO_ROOM: u64 = 2;
+
 pub(super) fn look(store: &Store, repair: bool) -> Vec<Finding> {
     let run = format!("check-{}", std::process::id());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -31,6 +34,11 @@ pub(super) fn look(store: &Store, repair: bool) -> Vec<Finding> {
         Finding::of("store", writable(store, &run))
     }];
     findings.push(match store.room().map(|bytes| bytes / 1_048_576) {
+        Some(free) if free < NO_ROOM => {
+            let detail =
+                "less than 2 MiB are left, not enough for any report: free some room or choose another --store";
+            Finding::failed("room", detail, 73)
+        }
         Some(free) if free < LITTLE_ROOM => Finding::warning(
             "room",
             format!("{free} MiB are left; a million tickets need about 450 MiB: free some room before large months"),

@@ -123,6 +123,9 @@ pub trait Cut: Sync {
     /// # Errors
     /// When the database fails or a value breaks a rule.
     fn read(&self, table: &'static Table, take: &mut dyn FnMut(RecordBatch) -> bool) -> Result<(), SourceError>;
+
+    /// Ends what other threads still ask of the database, where it can be ended: nobody needs the answers any more.
+    fn stop(&self) {}
 }
 
 /// Opens a cut of the tickets issued from `start` to before `end`.

@@ -3,12 +3,15 @@
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     time::Duration,
 };
 
 use ::postgres::{
-    Client, Config, NoTls, Socket,
+    Client, Config, Error as PgError, NoTls, Socket,
     error::SqlState,
     tls::{MakeTlsConnect, TlsConnect},
     types::{self, Type},
@@ -50,6 +53,11 @@ const SETTINGS: [&str; 3] = [
     "SELECT set_config('work_mem', '16MB', true) WHERE pg_size_bytes(current_setting('work_mem')) < 16777216",
 ];
 
+/// How long to wait for a lock. Our connections wait for each other in ways that the server can't see: one that holds its
+/// locks, idle, for the others keeps a migration waiting, and behind that migration the others would wait for ever, and
+/// whoever sells tickets with them. What the address asks for itself comes after it, and counts.
+const LOCK_TIMEOUT: &str = "-c lock_timeout=10s";
+
 /// How long to wait for the server's first answer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -80,19 +88,18 @@ impl PostgresSession {
         let unusable = |e: PostgresSourceError| SourceError::Tls { address: address.to_owned(), reason: e.to_string() };
         let (mut config, tls) = rewrite_tls_args(url).map_err(unusable)?;
         config.application_name(name).connect_timeout(CONNECT_WITHIN).keepalives_idle(Duration::from_secs(30));
-        // The client's own limit covers the TCP connection only: a server that accepts and then says nothing would
-        // hold us for ever.
-        let (send, receive) = mpsc::channel();
-        let (their_config, their_tls) = (config.clone(), tls.clone());
-        std::thread::spawn(move || {
-            let connected = match their_tls {
-                Some(tls) => their_config.connect(tls),
-                None => their_config.connect(NoTls),
-            };
-            // Nobody listens any more once the time was over.
-            let _ = send.send(connected);
-        });
-        match receive.recv_timeout(CONNECT_WITHIN) {
+        let plain = config.clone();
+        let options = format!("{LOCK_TIMEOUT} {}", config.get_options().unwrap_or_default());
+        config.options(options.trim_end());
+        let mut answer = connect(&config, tls.as_ref());
+        // A pooler in between may not let them through.
+        if let Ok(Err(error)) = &answer
+            && error.as_db_error().is_some_and(|error| error.message().contains("startup parameter"))
+        {
+            config = plain;
+            answer = connect(&config, tls.as_ref());
+        }
+        match answer {
             Ok(Ok(client)) => Ok(Self { client, config, tls, address: address.to_owned() }),
             Ok(Err(error)) => Err(explain(&error, address, "the connection")),
             Err(_) => Err(SourceError::Unreachable {
@@ -137,6 +144,23 @@ impl PostgresSession {
     }
 }
 
+/// What the server answers to a new connection within the time for it.
+fn connect(config: &Config, tls: Option<&MakeTlsConnector>) -> Result<Result<Client, PgError>, RecvTimeoutError> {
+    // The client's own limit covers the TCP connection only: a server that accepts and then says nothing would hold us
+    // for ever.
+    let (send, receive) = mpsc::channel();
+    let (config, tls) = (config.clone(), tls.cloned());
+    std::thread::spawn(move || {
+        let connected = match tls {
+            Some(tls) => config.connect(tls),
+            None => config.connect(NoTls),
+        };
+        // Nobody listens any more once the time was over.
+        let _ = send.send(connected);
+    });
+    receive.recv_timeout(CONNECT_WITHIN)
+}
+
 /// Ends whatever connections of this name still do in the database. For interrupted runs, whose queries the server
 /// would otherwise finish for nobody.
 ///
@@ -174,6 +198,17 @@ pub struct PostgresCut {
 }
 
 impl PostgresCut {
+    fn cancel_queries(&self) -> Result<(), PgError> {
+        let mut client = match &self.tls {
+            Some(tls) => self.config.connect(tls.clone())?,
+            None => self.config.connect(NoTls)?,
+        };
+        client.batch_execute(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+             WHERE application_name = current_setting('application_name') AND pid <> pg_backend_pid()",
+        )
+    }
+
     fn query(&self, sql: &str, what: &str) -> Result<Vec<::postgres::Row>, SourceError> {
         let mut client = self.coordinator.lock().unwrap_or_else(PoisonError::into_inner);
         client.query(&fill(sql, &self.start, &self.end), &[]).map_err(|e| explain(&e, &self.address, what))
@@ -268,6 +303,11 @@ impl Cut for PostgresCut {
 
     fn read(&self, table: &'static Table, take: &mut dyn FnMut(RecordBatch) -> bool) -> Result<(), SourceError> {
         self.read_query(&fill(sql(table), &self.start, &self.end), table, take)
+    }
+
+    fn stop(&self) {
+        // That it can't be done is only a consequence of what has stopped the report.
+        let _ = self.cancel_queries();
     }
 }
 
@@ -402,7 +442,13 @@ pub(crate) fn explain(error: &::postgres::Error, address: &str, what: &str) -> S
             SourceError::Password { address, reason }
         }
         &SqlState::INVALID_CATALOG_NAME => SourceError::NoDatabase { address, reason },
-        &SqlState::CANNOT_CONNECT_NOW | &SqlState::TOO_MANY_CONNECTIONS => SourceError::Unreachable { address, reason },
+        &SqlState::CANNOT_CONNECT_NOW => SourceError::Unreachable { address, reason },
+        &SqlState::LOCK_NOT_AVAILABLE => SourceError::Interrupted(format!(
+            "{what} waited too long for a lock ({reason}), as a migration or another program changes one of its tables"
+        )),
+        &SqlState::QUERY_CANCELED if reason.contains("statement timeout") => {
+            SourceError::Interrupted(format!("{reason}; have its statement_timeout raised for this user"))
+        }
         code if code.code() == "22023" || reason.contains("the requested snapshot") => SourceError::CutLost(reason),
         code if code.code().starts_with("42") || code.code().starts_with("3F") => SourceError::Schema(reason),
         code if code.code().starts_with("57") || code.code().starts_with("53") || code.code().starts_with("08") => {

@@ -25,6 +25,9 @@ pub enum StoreError {
         /// The system's reason.
         reason: io::Error,
     },
+    /// There is no such folder.
+    #[error("there is no store at `{0}`: correct the path, or make a first report there")]
+    NoStore(PathBuf),
     /// The bucket can't be used as it is configured.
     #[error(
         "the store `{address}` can't be used: {reason}; set the variables that its cloud's own tools read (AWS_…, GOOGLE_… or AZURE_…), or give this workload an identity that may"

@@ -78,6 +78,22 @@ impl Store {
         Ok(Self { objects: Arc::new(objects), root, bucket: None })
     }
 
+    /// Opens a store that must be there already: nobody wants to read from a folder that a slip of the pen has made.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and when there is no such folder.
+    pub fn existing(address: &str) -> Result<Self, StoreError> {
+        let folder = match address.split_once("://") {
+            None => Some(PathBuf::from(address)),
+            Some(("file", _)) => url::Url::parse(address).ok().and_then(|url| url.to_file_path().ok()),
+            Some(_) => None,
+        };
+        match folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+            Some(folder) => Err(StoreError::NoStore(folder)),
+            None => Self::open(address),
+        }
+    }
+
     fn open_bucket(address: &str) -> Result<Self, StoreError> {
         let address = address.trim_end_matches('/');
         let objects = bucket::open(address)?;

@@ -51,18 +51,19 @@ impl Store {
             while let Some(piece) = pieces.try_next().await? {
                 writer.put(piece).await.map_err(|e| StoreError::object(to, &e))?;
             }
-            // The error of object_store stands inside.
-            writer.shutdown().await.map_err(|e| match e.downcast::<object_store::Error>() {
-                Ok(error) => StoreError::object(to, &error),
-                Err(error) => StoreError::file(FilePath::new(to.as_ref()), &error),
-            })
+            Ok(())
         };
         let sent = sent.await;
         if sent.is_err() {
-            // What can't even be given up, the bucket's own rules remove.
+            // What can't even be given up, the bucket's own rules remove. Once it is being finished, it can't be given up.
             let _ = writer.abort().await;
+            return sent;
         }
-        sent
+        // The error of object_store stands inside.
+        writer.shutdown().await.map_err(|e| match e.downcast::<object_store::Error>() {
+            Ok(error) => StoreError::object(to, &error),
+            Err(error) => StoreError::file(FilePath::new(to.as_ref()), &error),
+        })
     }
 
     /// An object as a file on this machine: on a folder the object itself, of a bucket a copy in the run's folder.

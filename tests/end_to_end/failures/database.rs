@@ -180,7 +180,29 @@ fn a_statement_timeout_is_worth_another_try() {
     let mut client = database.postgres().client();
     let mut lock = client.transaction().unwrap();
     lock.batch_execute("LOCK TABLE stations IN ACCESS EXCLUSIVE MODE").unwrap();
-    scene.fails(&database, 75, &["statement timeout", "try again"]);
+    scene.fails(&database, 75, &["statement timeout", "statement_timeout raised", "try again"]);
+}
+
+/// A migration waits for the report's own locks, and would stop whatever of the report comes after it, and sales, for
+/// ever: neither the server nor the report could see who waits for whom.
+#[test]
+fn a_report_ends_rather_than_wait_for_a_migration_that_waits_for_it() {
+    let (scene, database) = scene();
+    let mut client = database.postgres().client();
+    for table in ["payments", "tickets", "trips"] {
+        let mut lock = client.transaction().unwrap();
+        lock.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).unwrap();
+        let url = format!("{}?options=-c%20lock_timeout%3D300ms", database.url());
+        scene.fails_with(&url, &JANUARY, 75, &["waited too long for a lock", "a migration", "try again"]);
+        assert_eq!(database.postgres().report_connections().0, 0, "{table}");
+        drop(lock);
+    }
+    // What nobody asks for otherwise is ten seconds, in every connection.
+    let mut lock = client.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE ticket_refunds IN ACCESS EXCLUSIVE MODE").unwrap();
+    let mut running = scene.work.with(&database, &[&JANUARY[..], &["--quiet"]].concat()).start();
+    waiting::until("the run gives up", || running.has_ended().then_some(()));
+    scene.assert_failed(&running.finish(), 75, &["waited too long for a lock"]);
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod data;
 mod database;
 mod output;
 
+use std::fs;
+
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use tests::{
     database::{Database, Kind, SMALL},
@@ -146,6 +148,22 @@ fn a_setting_that_cannot_be_used_is_named_with_the_remedy() {
         }
         assert!(!work.file("no-such-file.sqlite").exists(), "a mistyped path must not become a database");
     }
+}
+
+#[test]
+fn a_password_that_breaks_what_it_stands_in_is_not_shown() {
+    let work = Workplace::new();
+    for address in ["postgres://me:Se@cret/Hidden@127.0.0.1:1/traindb", "postgres://me:Hidden#cret@127.0.0.1:1/traindb"]
+    {
+        let ended = work.command(&["--period", "2025-01"]).env("DATABASE_URL", address).finish();
+        let said = ended.stderr.join("\n");
+        assert_eq!(ended.code(), Some(78), "{said}");
+        assert!(said.contains("percent-encoded") && !said.contains("Hidden") && !said.contains("cret"), "{said}");
+    }
+    fs::write(work.file(".env"), "DB_HOST=127.0.0.1\nDB_PASSWORD=my Hidden#x\n").unwrap();
+    let ended = work.command(&["--period", "2025-01"]).finish();
+    let message = ended.failed(78);
+    assert!(message.contains(".env") && message.contains("single quotes") && !message.contains("Hidden"), "{message}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tests::{bucket::Bucket, store_folder::StoreFolder, workplace::Workplace};
+use tests::{bucket::Bucket, mount::Mount, store_folder::StoreFolder, workplace::Workplace};
 
 use super::{JANUARY, PLAIN, demo, fetched};
 
@@ -62,6 +62,36 @@ fn a_damaged_file_is_found_on_its_way_and_its_edition_is_not_in_the_copy() {
     assert!(other.manifests().is_empty());
     assert_eq!(other.half_made(), Vec::<String>::new());
     other.assert_nothing_is_half_visible();
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_says_why() {
+    let (work, database) = demo();
+    work.succeed(&database, &[&JANUARY[..], &["--store", "reports"]].concat());
+    let full = Mount::of_size(1);
+    fs::write(full.path().join("other"), vec![1; (1 << 20) - (64 << 10)]).unwrap();
+    for (mount, words) in [(Mount::read_only(), "Read-only"), (full, "No space left")] {
+        let ended = work.command(&["copy", "reports", &mount.path().display().to_string()]).finish();
+        let said = ended.stderr.join("\n");
+        assert_eq!(ended.code(), Some(73), "{said}");
+        assert!(said.contains(words) && !said.contains("panicked"), "{said}");
+    }
+}
+
+#[test]
+fn a_copy_from_nowhere_or_into_itself_is_refused_and_makes_nothing() {
+    let (work, database) = demo();
+    work.succeed(&database, &[&JANUARY[..], &["--store", "reports"]].concat());
+    let ended = work.command(&["copy", "reportz", "other"]).finish();
+    assert!(ended.failed(78).contains("there is no store at `reportz`"), "{:?}", ended.stderr);
+    for to in ["reports", "reports/other", "."] {
+        assert!(work.command(&["copy", "reports", to]).finish().failed(2).contains("name another"), "{to}");
+    }
+    for command in [&["list"][..], &["prune"], &["render", "2025-01"]] {
+        let ended = work.command(&[command, &["--store", "reportz"]].concat()).finish();
+        assert!(ended.failed(78).contains("there is no store at `reportz`"), "{command:?} {:?}", ended.stderr);
+    }
+    assert!(!work.file("reportz").exists() && !work.file("other").exists());
 }
 
 #[test]

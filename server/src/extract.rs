@@ -17,7 +17,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::<T>::from_request_parts(parts, state).await;
-        query.map(|Query(params)| Self(params)).map_err(|e| ApiError::bad(e.body_text()))
+        query.map(|Query(params)| Self(params)).map_err(|e| {
+            let text = e.body_text();
+            let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            ApiError::bad(format!("the query can't be used: {reason}; /docs lists the parameters of each call"))
+        })
     }
 }
 

@@ -16,6 +16,9 @@ use object_store::{GetOptions, GetResult, GetResultPayload, ObjectMeta, ObjectSt
 use super::{Place, Store, StoreError};
 use crate::period::PeriodId;
 
+/// Bytes of the record that a ZIP archive ends with, where it has no comment; no program gives a workbook one.
+const END_RECORD: u64 = 22;
+
 /// Bytes that are read and sent at once.
 const PIECE: usize = 1 << 17;
 
@@ -182,6 +185,18 @@ impl Store {
         });
         let listed = listed.await.map_err(io::Error::other).and_then(|listed| listed);
         listed.map_err(|reason| StoreError::Folder { path: self.root.clone(), reason })
+    }
+
+    /// Whether a file on the root is a whole workbook: what every ZIP archive ends with is written last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_finished(&self, name: &str) -> Result<bool, StoreError> {
+        let Some(opened) = self.opened(Place::Workbook(name)).await? else { return Ok(false) };
+        let size = opened.size();
+        let Some(start) = size.checked_sub(END_RECORD) else { return Ok(false) };
+        let end: Vec<Bytes> = opened.bytes(start..size).await?.try_collect().await?;
+        Ok(end.concat().starts_with(b"PK\x05\x06"))
     }
 
     fn found(&self, file: &FilePath) -> Option<FoundFile> {

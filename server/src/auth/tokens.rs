@@ -39,6 +39,8 @@ pub fn read(path: &Path) -> Result<Tokens, StartError> {
     let wrong = |what: String| StartError::Config(format!("the file of tokens `{}` {what}", path.display()));
     let text = fs::read_to_string(path).map_err(|e| wrong(format!("can't be read: {e}")))?;
     let mut tokens = Tokens::new();
+    // Some editors begin a file with a mark that nobody sees.
+    let text = text.trim_start_matches('\u{feff}');
     for (number, line) in
         (1..).zip(text.lines()).filter(|(_, line)| !matches!(line.trim().chars().next(), None | Some('#')))
     {

@@ -187,7 +187,7 @@ impl Index {
         }
         let reading = began.elapsed();
         contents.bytes = contents.editions.values().map(|edition| edition.tables_size + edition.workbook_size).sum();
-        contents.reports = self.reports(&contents.editions).await?;
+        contents.reports = self.reports(&contents.editions, &before.reports).await?;
         contents.orders = orders(&contents.reports);
         contents.runs = self.runs(&before.runs).await?;
         // What nobody can tell apart needn't be there twice.
@@ -202,8 +202,13 @@ impl Index {
         Edition::new(head, &self.texts).map(Some).map_err(|e| e.to_string())
     }
 
-    /// The workbooks of the editions as far as they are there, and others on the root whose names have a report's form.
-    async fn reports(&self, editions: &BTreeMap<(PeriodId, u32), Arc<Edition>>) -> Result<Vec<Report>, StoreError> {
+    /// The workbooks of the editions as far as they are there, and others on the root, finished ones whose names have a
+    /// report's form. What was among them `before` needn't be looked into again.
+    async fn reports(
+        &self,
+        editions: &BTreeMap<(PeriodId, u32), Arc<Edition>>,
+        before: &[Report],
+    ) -> Result<Vec<Report>, StoreError> {
         let mut found = self.store.root_files(is_report_name).await?;
         let mut reports = Vec::with_capacity(found.len());
         let mut taken: BTreeSet<&str> = BTreeSet::new();
@@ -225,14 +230,13 @@ impl Index {
                 });
             }
         }
-        reports.extend(found.into_iter().map(|(name, file)| Report {
-            name: name.into(),
-            size: file.size,
-            created: file.modified,
-            edition: None,
-            newest: false,
-            pending: false,
-        }));
+        for (name, file) in found {
+            let (size, created) = (file.size, file.modified);
+            let report = Report { name: name.into(), size, created, edition: None, newest: false, pending: false };
+            if before.contains(&report) || self.store.is_finished(&report.name).await? {
+                reports.push(report);
+            }
+        }
         reports.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(reports)
     }

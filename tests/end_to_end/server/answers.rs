@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{UNMANAGED, server, without_chance};
+use super::{UNFINISHED, UNMANAGED, server, without_chance};
 
 #[test]
 fn the_list_of_reports_is_the_one_that_scripts_know() {
-    let list = server().get("/api/k8s/reports").json(200);
+    let server = server();
+    let list = server.get("/api/k8s/reports").json(200);
     let expected = json!({
         "reports": [
             UNMANAGED,
@@ -19,6 +20,9 @@ fn the_list_of_reports_is_the_one_that_scripts_know() {
         "total": 5,
     });
     assert_eq!(list, expected);
+    for (name, _) in UNFINISHED {
+        assert_eq!(server.get(&format!("/api/k8s/reports/{name}")).status, 404, "{name}");
+    }
 }
 
 #[test]

@@ -27,6 +27,12 @@ use tests::{
 /// What the old service left: a workbook that no manifest names.
 const UNMANAGED: &str = "ticketing-report-2001-01-01-to-2001-01-31-12345.xlsx";
 
+/// Workbooks that something else hasn't finished writing, or has failed to.
+const UNFINISHED: [(&str, &[u8]); 2] = [
+    ("ticketing-report-2001-02.xlsx", b""),
+    ("ticketing-report-2001-03.xlsx", b"PK\x03\x04 and then the disk was full"),
+];
+
 /// A store with two editions of January, one of February, one of some days, and a workbook that nobody made; and
 /// files that are no reports. It is made once, and tests leave it as it is.
 fn store() -> StoreFolder {
@@ -40,7 +46,10 @@ fn store() -> StoreFolder {
         work.succeed(&database, &["--period", "2025-01", "--store", to, "--force"]);
         work.succeed(&database, &["--period", "2025-02", "--store", to]);
         work.succeed(&database, &["--start-date", "2025-01-10", "--end-date", "2025-01-12", "--store", to]);
-        fs::write(folder.join(UNMANAGED), b"PK, or so it seems").unwrap();
+        fs::write(folder.join(UNMANAGED), b"PK\x05\x06, or so it seems..").unwrap();
+        for (name, bytes) in UNFINISHED {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
         fs::write(folder.join("notes.xlsx"), b"no report").unwrap();
         fs::write(folder.join("~$ticketing-report-2025-01.xlsx"), b"Excel's own").unwrap();
         fs::write(shared_folder().join("secret.xlsx"), b"outside").unwrap();

@@ -105,7 +105,7 @@ pub struct Connected {
 /// # Errors
 /// When there is neither, or its certificate or token can't be read.
 pub async fn connect(in_cluster: bool) -> Result<Connected, String> {
-    let remedy = "name a kubeconfig in KUBECONFIG, or choose --launcher local";
+    let remedy = "name a kubeconfig in KUBECONFIG; reports without a cluster need --launcher local";
     let mut config = if in_cluster {
         Config::incluster().map_err(|e| format!("the cluster's token can't be read ({e}): mount it; or {remedy}"))?
     } else {

@@ -287,8 +287,9 @@ them, as a share of the file's {part['mib']:.1f} MiB.
 
 {table(['', 'from the folder', 'from the server'], shares)}
 Of any seven days, those that lie worst take {percent(part['most_of_any_seven_days'])} of this month's file, and \
-{percent(part['most_in_any_month'])} in the month that is the worst for it: row groups are of 65,536 tickets, so that \
-the fewer tickets a month has, the more of it is in those that a week begins and ends in. pandas fetches a URL as a whole.
+{percent(part['most_in_any_month'])} in the month that is the worst for it: a row group ends with \
+its day once it has 61,440 tickets, so that the fewer tickets a month has, the more of it is in those that a week begins \
+and ends in. pandas fetches a URL as a whole.
 """
 
 

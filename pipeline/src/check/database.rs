@@ -182,7 +182,11 @@ fn findings(
     findings.push(if facts.indexed {
         Finding::ok("index", "an index begins with tickets.issued_at")
     } else {
-        Finding::warning("index", INDEX_REMEDY)
+        // SQLite makes it at once.
+        Finding::warning(
+            "index",
+            if typed { INDEX_REMEDY.to_owned() } else { INDEX_REMEDY.replace(" CONCURRENTLY", "") },
+        )
     });
     findings.push(match tickets() {
         Ok(tickets) => tickets_finding(&tickets, period, zone),
@@ -210,7 +214,7 @@ fn wrong_columns(found: &BTreeMap<(String, String), String>, typed: bool) -> Vec
     let mut wrong = Vec::new();
     for (table, columns) in READ {
         if !found.keys().any(|(found, _)| found == table) {
-            wrong.push(format!("the table `{table}` is missing"));
+            wrong.push(format!("the table `{table}` is missing or may not be read"));
             continue;
         }
         for (column, expected) in *columns {

@@ -213,6 +213,23 @@ async function daysThatCannotBeAreRefused(page) {
   quiet("days that can't be");
 }
 
+/** On a desk the months stand side by side, and the fields of the page before a backfill can be read on a phone. */
+async function widthsAreUsed(page) {
+  await page.goto(`${url}/`);
+  const places = (months) => new Set(months.map((month) => month.offsetLeft)).size;
+  const columns = await page.getByRole("region", { name: "Months" }).getByRole("listitem").evaluateAll(places);
+  must(columns >= 3, `the board of months has ${columns} columns at 1280 px`);
+  await page.goto(`${url}/backfill`);
+  await look(page, "backfill");
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const name of ["First month", "Last month"]) {
+    const { width } = await page.getByLabel(name).boundingBox();
+    must(width >= 120, `the field of the ${name.toLowerCase()} is ${width} px wide on a phone`);
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+  quiet("widths");
+}
+
 async function otherPagesAreRightToo(page) {
   await page.goto(`${url}/`);
   await look(page, "home");
@@ -300,6 +317,7 @@ try {
   await theListIsSearchedAndSorted(page);
   await aJobIsCancelled(page);
   await daysThatCannotBeAreRefused(page);
+  await widthsAreUsed(page);
   await otherPagesAreRightToo(page);
   say("lists, a cancelled job, days that can't be, all other pages");
   await aRestartAsksForASignIn(page);

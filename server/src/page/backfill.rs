@@ -42,7 +42,7 @@ pub fn backfill(view: &BackfillView) -> Markup {
 
 fn choose(view: &BackfillView) -> Markup {
     html! {
-        form class="start months" method="get" action="/backfill" {
+        form class="start backfill" method="get" action="/backfill" {
             div class="range" {
                 label for="from" { "First month" }
                 input type="month" id="from" name="from" value=(view.from) required;

@@ -303,8 +303,7 @@ exit $code
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn child_processes_keep_the_contract() {
+    async fn processes(at_once: usize) -> Processes {
         let folder = tempfile::tempdir().unwrap();
         let (go, command, root) =
             (folder.path().join("go"), folder.path().join("command"), folder.path().join("store"));
@@ -315,8 +314,38 @@ exit $code
         let events = Arc::new(Hub::default());
         let index = Arc::new(Index::new(store.clone(), Arc::clone(&events)));
         let namespace = "train-orchestrator".to_owned();
-        let settings = Settings { command, at_once: 4, queue: 20, namespace, zone: "UTC".to_owned(), lasting: true };
+        let settings = Settings { command, at_once, queue: 20, namespace, zone: "UTC".to_owned(), lasting: true };
         let launcher = Local::begin(settings, store, index, events).await.unwrap();
-        suite(&Processes { launcher, go, _folder: folder }).await;
+        Processes { launcher, go, _folder: folder }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn child_processes_keep_the_contract() {
+        suite(&processes(4).await).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_job_that_waits_for_its_turn_is_followed_to_its_end() {
+        let stage = processes(1).await;
+        let launcher = stage.launcher();
+        let first = launcher.start(&request("2025-01-01", "2025-01-31")).await.unwrap().job_name;
+        until(launcher, &first, |job| job.state == JobState::Running).await;
+        let second = launcher.start(&request("2025-02-01", "2025-02-28")).await.unwrap();
+        assert_eq!(second.state, JobState::Queued);
+        assert_eq!(log(launcher, &second.job_name, false).await, "");
+        let (followed, ()) = tokio::join!(log(launcher, &second.job_name, true), async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            stage.go(true);
+        });
+        assert!(followed.contains("\"started\"") && followed.contains("\"done\""), "{followed}");
+        // One that is cancelled while it waits has nothing to say.
+        stage.go(false);
+        let third = launcher.start(&request("2025-03-01", "2025-03-31")).await.unwrap().job_name;
+        until(launcher, &third, |job| job.state == JobState::Running).await;
+        let fourth = launcher.start(&request("2025-04-01", "2025-04-30")).await.unwrap().job_name;
+        let (said, cancelled) = tokio::join!(log(launcher, &fourth, true), launcher.cancel(&fourth));
+        assert_eq!((said.as_str(), cancelled.unwrap().state), ("", JobState::Cancelled));
+        stage.go(true);
+        until_over(launcher, &third).await;
     }
 }

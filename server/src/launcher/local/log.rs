@@ -12,7 +12,7 @@ use pipeline::store::Place;
 use tokio::sync::watch;
 
 use super::{Local, process::LOOK_EVERY};
-use crate::launcher::LaunchError;
+use crate::launcher::{JobState, LaunchError};
 
 type Log = BoxStream<'static, Result<Bytes, LaunchError>>;
 
@@ -49,10 +49,23 @@ fn tail(path: PathBuf, ended: Option<watch::Receiver<bool>>) -> Log {
 }
 
 impl Local {
-    /// The log of a run; with `follow` until its end, if it has begun.
-    pub(super) async fn log(&self, name: &str, follow: bool) -> Log {
-        let ended = self.0.jobs.lock().await.ended.get(name).map(watch::Sender::subscribe);
-        tail(self.0.store.file(Place::JobLog(name)), ended.filter(|_| follow))
+    /// The log of a run; with `follow` until its end, also where it still waits for its turn.
+    pub(super) fn log(&self, name: &str, follow: bool) -> Log {
+        let (local, name) = (self.clone(), name.to_owned());
+        let log = async move {
+            while follow && local.waits(&name).await {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let ended = local.0.jobs.lock().await.ended.get(&name).map(watch::Sender::subscribe);
+            tail(local.0.store.file(Place::JobLog(&name)), ended.filter(|_| follow))
+        };
+        stream::once(log).flatten().boxed()
+    }
+
+    /// Whether a job waits for its turn.
+    async fn waits(&self, name: &str) -> bool {
+        let jobs = self.0.jobs.lock().await;
+        jobs.all.get(name).is_some_and(|kept| kept.job.state == JobState::Queued)
     }
 
     /// The logs of a backfill's months, one after the other, each under its name; with `follow` those that are still to
@@ -64,7 +77,7 @@ impl Local {
             async move {
                 let (month, run) = local.begun(&name, at, follow).await?;
                 let heading = Bytes::from(format!("== {month}\n"));
-                Some(stream::once(future::ready(Ok(heading))).chain(local.log(&run, follow).await))
+                Some(stream::once(future::ready(Ok(heading))).chain(local.log(&run, follow)))
             }
         };
         stream::iter(0..months).filter_map(begun).flatten().boxed()

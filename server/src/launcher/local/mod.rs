@@ -289,7 +289,8 @@ impl JobLauncher for Local {
     async fn parallel(&self, asked: Option<u16>) -> Result<Parallel, LaunchError> {
         let most = u16::try_from(self.0.settings.at_once).unwrap_or(u16::MAX);
         let asked = asked.unwrap_or(1);
-        let more = || format!("no more than {most} at once, as --jobs says: raise it for {asked}");
+        let reports = if most == 1 { "report" } else { "reports" };
+        let more = || format!("this server makes {most} {reports} at a time; its option `--jobs` allows more");
         Ok(Parallel { months: asked.min(most), warning: (asked > most).then(more) })
     }
 
@@ -314,7 +315,7 @@ impl JobLauncher for Local {
         if job.is_backfill() {
             return Ok(self.logs_of_months(name, job.months.len(), follow));
         }
-        Ok(self.log(name, follow).await)
+        Ok(self.log(name, follow))
     }
 
     async fn cancel(&self, name: &str) -> Result<Job, LaunchError> {

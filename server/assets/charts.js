@@ -2,8 +2,9 @@
 
 const DAY = 86_400;
 const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-const dayMonth = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
-const monthYear = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", month: "short", year: "numeric" });
+const month = new Intl.DateTimeFormat("en-US", { timeZone: "UTC", month: "short" });
+const dayMonth = (at) => `${new Date(at).getUTCDate()} ${month.format(at)}`;
+const monthYear = (at) => `${month.format(at)} ${new Date(at).getUTCFullYear()}`;
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -15,7 +16,8 @@ function colours() {
 function rowsOf(plot) {
   return [...plot.parentElement.querySelectorAll("tbody tr")].map((row) => {
     const [name, tickets, net] = [...row.cells].map((cell) => cell.textContent);
-    return { key: row.dataset.key, net: Number(row.dataset.net), tip: `${name}: ${net} (${tickets} tickets)` };
+    const { key, short } = row.dataset;
+    return { key, short, net: Number(row.dataset.net), tip: `${name}: ${net} (${tickets} tickets)` };
   });
 }
 
@@ -32,8 +34,10 @@ function tips(texts) {
         tip.hidden = idx == null || left < 0;
         if (tip.hidden) return;
         tip.textContent = texts[idx];
+        // It may reach over the labels at the left, and never beyond the plot.
+        tip.style.maxWidth = `${u.root.clientWidth}px`;
         const room = u.over.clientWidth - tip.offsetWidth;
-        tip.style.left = `${Math.max(0, Math.min(left + 12, room))}px`;
+        tip.style.left = `${Math.max(-u.over.offsetLeft, Math.min(left + 12, room))}px`;
         tip.style.top = `${Math.max(0, top - 34)}px`;
       },
     },
@@ -67,12 +71,12 @@ function days(plot, rows, theme) {
   const [first, last] = [second(plot.dataset.first), second(plot.dataset.last)];
   const all = [];
   for (let day = first; day <= last; day += DAY) all.push(day);
-  const texts = all.map((day) => found.get(day)?.tip ?? `${dayMonth.format(day * 1000)}: nothing sold`);
+  const texts = all.map((day) => found.get(day)?.tip ?? `${dayMonth(day * 1000)}: nothing sold`);
   const options = {
     ...quiet,
     width: plot.clientWidth,
     height: Math.max(200, routesHeight(plot.closest(".plots").querySelector("[data-plot=routes]"))),
-    padding: [12, 8, 0, 0],
+    padding: [12, 24, 0, 0],
     tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "UTC"),
     scales: { x: { range: [first - DAY * 0.6, last + DAY * 0.6] }, y: { range: fromZero } },
     axes: [
@@ -82,7 +86,7 @@ function days(plot, rows, theme) {
         space: 60,
         incrs: [1, 2, 3, 7, 14, 28, 56, 91, 182, 365, 730].map((days) => days * DAY),
         values: (u, splits, index, space, step) =>
-          splits.map((at) => (step < 56 * DAY ? dayMonth : monthYear).format(at * 1000)),
+          splits.map((at) => (step < 56 * DAY ? dayMonth : monthYear)(at * 1000)),
       }),
       axis(theme, { size: 52, values: (u, splits) => splits.map((net) => compact.format(net)) }),
     ],
@@ -96,12 +100,14 @@ function routesHeight(plot) {
   return Math.min(rowsOf(plot).length, plot.dataset.most) * 22 + 44;
 }
 
-/** Labels that fit beside the bars, and the width of the widest. */
-function fitting(texts, most, font) {
+/** Labels that fit beside the bars, whole or short, and the width of the widest. */
+function fitting(rows, most, font) {
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = font;
   const width = (text) => pen.measureText(text).width;
-  const labels = texts.map((text) => {
+  const labels = rows.map(({ key, short }) => {
+    if (width(key) <= most) return key;
+    const text = short || key;
     if (width(text) <= most) return text;
     let end = text.length;
     while (end > 1 && width(`${text.slice(0, end)}…`) > most) end -= 1;
@@ -112,7 +118,7 @@ function fitting(texts, most, font) {
 
 function routes(plot, rows, theme) {
   const shown = rows.slice(0, plot.dataset.most);
-  const { labels, widest } = fitting(shown.map((row) => row.key), plot.clientWidth * 0.45, `12px ${theme.font}`);
+  const { labels, widest } = fitting(shown, plot.clientWidth * 0.45, `12px ${theme.font}`);
   const options = {
     ...quiet,
     cursor: { ...quiet.cursor, x: false },
@@ -144,9 +150,11 @@ const drawn = new Map();
 
 function draw(plot) {
   drawn.get(plot)?.destroy();
+  drawn.delete(plot);
   plot.replaceChildren();
   const rows = rowsOf(plot);
-  if (rows.length > 0) drawn.set(plot, KINDS[plot.dataset.plot](plot, rows, colours()));
+  // What isn't seen yet has no width, and is drawn when it has.
+  if (rows.length > 0 && plot.clientWidth > 0) drawn.set(plot, KINDS[plot.dataset.plot](plot, rows, colours()));
 }
 
 for (const plot of document.querySelectorAll("[data-plot]")) {
@@ -156,8 +164,7 @@ for (const plot of document.querySelectorAll("[data-plot]")) {
   const title = plot.parentElement.querySelector("figcaption").textContent;
   plot.setAttribute("aria-label", `${title}: bars, whose numbers stand in the table below`);
   new ResizeObserver(() => {
-    const chart = drawn.get(plot);
-    if (chart && Math.abs(chart.width - plot.clientWidth) > 1) draw(plot);
+    if (Math.abs((drawn.get(plot)?.width ?? 0) - plot.clientWidth) > 1) draw(plot);
   }).observe(plot);
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => [...drawn.keys()].forEach(draw));

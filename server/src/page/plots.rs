@@ -28,7 +28,7 @@ pub(crate) fn plots(period: ReportPeriod, currency: &str, of: &CurrencySummary) 
                             thead { (head("Day")) }
                             tbody {
                                 @for part in &of.by_day {
-                                    (row(&part.key.day.to_string(), &format::day(part.key.day), part))
+                                    (row(&part.key.day.to_string(), None, &format::day(part.key.day), part))
                                 }
                             }
                         }
@@ -47,7 +47,7 @@ pub(crate) fn plots(period: ReportPeriod, currency: &str, of: &CurrencySummary) 
                     div class="scroll tall" tabindex="0" role="group" aria-label={ "By route, " (currency) } {
                         table class="list" {
                             thead { (head("Route")) }
-                            tbody { @for part in routes { (row(&name(&part.key), &name(&part.key), part)) } }
+                            tbody { @for part in routes { (row(&name(&part.key), part.key.route.as_deref(), &name(&part.key), part)) } }
                         }
                     }
                 }
@@ -66,9 +66,10 @@ fn head(first: &str) -> Markup {
     }
 }
 
-fn row<K>(key: &str, name: &str, part: &Part<K>) -> Markup {
+/// A row, which scripts find by its key; `short` is what they write where the key is too long.
+fn row<K>(key: &str, short: Option<&str>, name: &str, part: &Part<K>) -> Markup {
     html! {
-        tr data-key=(key) data-net=(part.sales.net()) {
+        tr data-key=(key) data-short=[short] data-net=(part.sales.net()) {
             th scope="row" { (name) }
             td class="number" { (format::count(part.sales.tickets)) }
             td class="number" { (format::money(part.sales.net())) }

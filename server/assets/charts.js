@@ -38,7 +38,7 @@ function tips(texts) {
         tip.style.maxWidth = `${u.root.clientWidth}px`;
         const room = u.over.clientWidth - tip.offsetWidth;
         tip.style.left = `${Math.max(-u.over.offsetLeft, Math.min(left + 12, room))}px`;
-        tip.style.top = `${Math.max(0, top - 34)}px`;
+        tip.style.top = `${Math.max(0, top - tip.offsetHeight - 8)}px`;
       },
     },
   };

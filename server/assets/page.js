@@ -24,20 +24,27 @@ function say(text, key = text) {
 
 document.addEventListener("page:say", (event) => say(event.detail, `${event.detail} ${Date.now()}`));
 
-function periodOf(job) {
-  if (job.periodId) return job.periodId.replace("_to_", " to ");
-  const [year, month] = job.startDate.split("-").map(Number);
-  const last = new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10);
-  const whole = job.startDate.endsWith("-01") && job.endDate === last;
-  return whole ? job.startDate.slice(0, 7) : `${job.startDate} to ${job.endDate}`;
+const named = (options) => new Intl.DateTimeFormat("en-US", { timeZone: "UTC", year: "numeric", ...options }).format;
+const longMonth = named({ month: "long" });
+const shortMonth = named({ month: "short" });
+
+/** Days as the page writes them: `1 Oct 2026 to 5 Oct 2026`, whole months by their names. */
+function daysOf(first, last) {
+  const [from, to] = [new Date(first), new Date(last)];
+  const afterLast = new Date(to);
+  afterLast.setUTCDate(to.getUTCDate() + 1);
+  const whole = from.getUTCDate() === 1 && afterLast.getUTCDate() === 1;
+  const name = whole ? longMonth : (day) => `${day.getUTCDate()} ${shortMonth(day)}`;
+  const names = [name(from), name(to)];
+  return names[0] === names[1] ? names[0] : names.join(" to ");
 }
 
 function sayJob(job) {
-  const report = `Report for ${periodOf(job)}`;
+  const report = `${job.months ? "Reports" : "Report"} for ${daysOf(job.startDate, job.endDate)}`;
   const key = `${job.jobName} ${job.state}`;
   if (job.state === "queued") say(`${report} is waiting for its turn`, key);
   else if (job.state === "running") say(`${report} started`, key);
-  else if (job.state === "failed") say(`${report} failed${job.reason ? `: ${job.reason}` : ""}`, key);
+  else if (job.state === "failed") say(`${report} failed`, key);
   else if (job.state === "cancelled") say(`${report} cancelled`, key);
   else if (job.unchanged) say(`${report}: nothing had changed`, key);
   else say(`${report} published`, `published ${job.periodId} ${job.edition}`);
@@ -143,37 +150,40 @@ async function refresh() {
 // Events
 
 const states = new Map();
-const stages = new Map();
 
 function showProgress(node, job) {
   const field = (name, text) => {
     const place = node.querySelector(`[data-field="${name}"]`);
     if (place) place.textContent = text;
   };
+  // Once all tickets are read their share says nothing more of what is left to do; that of a backfill's months does.
+  const counted = job.months != null || (job.percent ?? 0) < 100;
+  const percent = counted ? job.percent : null;
   const bar = node.querySelector("progress");
-  if (bar && job.percent != null) bar.value = Math.min(job.percent, 100);
+  if (bar && percent == null) bar.removeAttribute("value");
+  else if (bar) bar.value = percent;
   if (job.stage) field("stage", job.stage);
-  field("rows", job.rows == null ? "" : ` · ${numbers.format(job.rows)} rows`);
-  field("percent", job.percent == null ? "" : ` · ${Math.min(job.percent, 100)} %`);
+  field("rows", job.rows == null || !counted ? "" : ` · ${numbers.format(job.rows)} tickets`);
+  field("percent", percent == null ? "" : ` · ${percent} %`);
 }
 
 function onJob(job) {
   const nodes = document.querySelectorAll(`[data-job="${CSS.escape(job.jobName)}"]`);
   const before = states.get(job.jobName) ?? nodes[0]?.dataset.jobState;
-  states.set(job.jobName, job.state);
-  if (before !== job.state) {
-    sayJob(job);
-    refresh();
-  } else {
+  // A backfill's months begin and end by themselves, and not every end makes an edition.
+  const now = [job.state, ...(job.months ?? []).map((month) => month.state)].join(" ");
+  states.set(job.jobName, now);
+  if (before === now) {
     nodes.forEach((node) => showProgress(node, job));
-    // A month of it has ended, and not every end makes an edition.
-    if (job.months && (stages.get(job.jobName) ?? job.stage) !== job.stage) refresh();
-    stages.set(job.jobName, job.stage);
+    return;
   }
+  if (before?.split(" ")[0] !== job.state) sayJob(job);
+  refresh();
 }
 
 function onEdition(edition) {
-  const period = edition.period.replace("_to_", " to ");
+  const [first, last] = edition.period.split("_to_");
+  const period = last ? daysOf(first, last) : longMonth(new Date(first));
   say(`Report for ${period} published`, `published ${edition.period} ${edition.edition}`);
   refresh();
 }

@@ -1,4 +1,4 @@
-// Small things: how long ago something was, which dates a form needs, and what copies a snippet.
+// Small things: how long ago something was, which dates a form needs, the way back, and what copies a snippet.
 
 const ages = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
@@ -19,11 +19,24 @@ document.addEventListener("page:swapped", writeAges);
 
 const range = document.getElementById("period-custom");
 if (range) {
-  const dates = [...range.form.querySelectorAll("input[type=date]")];
-  const ask = () => dates.forEach((date) => { date.required = range.checked; });
+  const [first, last] = range.form.querySelectorAll("input[type=date]");
+  const today = last.max;
+  const ask = () => {
+    for (const date of [first, last]) date.required = range.checked;
+    // The browser says itself that the first day can't be after the last.
+    first.max = range.checked && last.value ? last.value : today;
+    last.min = range.checked ? first.value : "";
+  };
   range.form.addEventListener("change", ask);
   ask();
 }
+
+// Back to a form as it was filled in, where the browser still has it.
+document.querySelector("[data-back]")?.addEventListener("click", (event) => {
+  if (!document.referrer || history.length < 2) return;
+  event.preventDefault();
+  history.back();
+});
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

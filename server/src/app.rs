@@ -30,6 +30,8 @@ pub struct Parts {
     pub zone: ReportTimeZone,
     /// The namespace that jobs' answers name.
     pub namespace: String,
+    /// Whether jobs are executed by a cluster.
+    pub in_cluster: bool,
     /// Digests of files on the store's root.
     pub digests: crate::download::Digests,
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::Request,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -11,7 +11,14 @@ use pipeline::{period::PeriodError, store::StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{auth::guard::wants_page, launcher::LaunchError, page};
+use crate::{
+    auth::{Who, guard::wants_page},
+    launcher::LaunchError,
+    page::{
+        self,
+        view::{ProblemView, Viewer},
+    },
+};
 
 /// The body of every answer that isn't a success: what people rely on, and what RFC 9457 asks for.
 #[derive(Debug, Serialize, ToSchema)]
@@ -104,12 +111,15 @@ struct Shown(&'static str, String);
 /// Gives browsers a page in place of a problem's JSON.
 pub async fn as_page(request: Request, next: Next) -> Response {
     let page = wants_page(&request);
+    let from = came_from(request.headers()).map(str::to_owned);
     let response = next.run(request).await;
     match response.extensions().get::<Shown>().cloned().filter(|_| page) {
         None => response,
         Some(Shown(title, message)) => {
             let status = response.status();
-            let mut shown = (status, page::problem::problem(None, status.as_u16(), title, &message)).into_response();
+            let viewer = response.extensions().get::<Who>().map(Viewer::of);
+            let problem = ProblemView { viewer, status: status.as_u16(), title, detail: message, from };
+            let mut shown = (status, page::problem::problem(&problem)).into_response();
             let headers = response
                 .headers()
                 .iter()
@@ -118,6 +128,13 @@ pub async fn as_page(request: Request, next: Next) -> Response {
             shown
         }
     }
+}
+
+/// The page of this server from which a browser came.
+fn came_from(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let path = text(header::REFERER)?.split_once("://")?.1.strip_prefix(text(header::HOST)?)?;
+    path.starts_with('/').then_some(path)
 }
 
 impl From<StoreError> for ApiError {

@@ -9,7 +9,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use pipeline::{
-    period::{self, NamedPeriod, ReportPeriod},
+    period::{self, NamedPeriod, PeriodError, ReportPeriod},
     record::{RunOutcome, RunRecord},
 };
 use serde::{Deserialize, Serialize};
@@ -100,11 +100,16 @@ pub struct Again {
     force: Option<bool>,
 }
 
-/// The days that are meant, seen from today in the report's time zone.
+/// The days that are meant, seen from today in the report's time zone; the dates come with the names by which whoever
+/// asks knows them.
 ///
 /// # Errors
 /// When a date or their order is wrong.
-pub fn days(app: &App, kind: PeriodKind, first: Option<&str>, last: Option<&str>) -> Result<ReportPeriod, ApiError> {
+pub fn days(
+    app: &App,
+    kind: PeriodKind,
+    [(first_name, first), (last_name, last)]: [(&str, Option<&str>); 2],
+) -> Result<ReportPeriod, PeriodError> {
     let today = app.zone.date_at(Timestamp::now());
     let named = match kind {
         PeriodKind::CurrentMonth => Some(NamedPeriod::CurrentMonth),
@@ -112,13 +117,12 @@ pub fn days(app: &App, kind: PeriodKind, first: Option<&str>, last: Option<&str>
         PeriodKind::Custom | PeriodKind::Backfill => None,
     };
     if let Some(named) = named {
-        return Ok(named.resolve(today)?);
+        return named.resolve(today);
     }
     let or = |given: Option<&str>, name, default| given.map_or(Ok(default), |text| period::date(name, text));
-    let first = or(first, "startDate", today.first_of_month())?;
-    let last = or(last, "endDate", today)?;
+    let first = or(first, first_name, today.first_of_month())?;
+    let last = or(last, last_name, today)?;
     ReportPeriod::new(first, last, today)
-        .map_err(|e| ApiError::bad(format!("{e} (startDate and endDate, in the form YYYY-MM-DD)")))
 }
 
 /// Asks the launcher for a job, and writes down who did.
@@ -144,7 +148,11 @@ async fn started(
 ) -> Result<Json<JobAnswer>, ApiError> {
     let (first, last, force) = asked;
     let idempotency_key = idempotency_key(headers)?;
-    let request = JobRequest { kind, days: days(app, kind, first, last)?, force, idempotency_key, backfill: None };
+    let days = days(app, kind, [("startDate", first), ("endDate", last)]).map_err(|error| match error {
+        PeriodError::Date { .. } => error.into(),
+        _ => ApiError::bad(format!("{error} (startDate and endDate, in the form YYYY-MM-DD)")),
+    })?;
+    let request = JobRequest { kind, days, force, idempotency_key, backfill: None };
     Ok(Json(JobAnswer::created(launch(app, who, &request).await?)))
 }
 

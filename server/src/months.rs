@@ -65,6 +65,7 @@ pub fn month(contents: &Contents, jobs: &[Job], days: ReportPeriod) -> Month {
     let failed = made.as_ref().filter(|made| made.state == JobState::Failed).filter(later);
     let under_way = made.as_ref().filter(|made| !made.state.is_over());
     let state = match edition {
+        _ if under_way.as_ref().is_some_and(|made| made.state == JobState::Queued) => MonthState::Waiting,
         _ if under_way.is_some() => MonthState::Running,
         None if failed.is_some() => MonthState::Failed,
         None => MonthState::Missing,
@@ -93,4 +94,24 @@ pub fn net(edition: &Edition) -> Vec<(String, Money)> {
     let mut sold: Vec<_> = edition.sold().collect();
     sold.sort_by_key(|(code, sold)| (std::cmp::Reverse(sold.tickets), *code));
     sold.into_iter().map(|(code, sold)| (code.to_owned(), sold.net)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launcher::{JobMonth, JobRequest, PeriodKind};
+
+    #[test]
+    fn a_month_waits_or_runs_as_its_own_part_of_a_job_does() {
+        let today: Date = "2025-03-10".parse().unwrap();
+        let days = ReportPeriod::new("2025-01-01".parse().unwrap(), "2025-02-28".parse().unwrap(), today).unwrap();
+        let request =
+            JobRequest { kind: PeriodKind::Backfill, days, force: false, idempotency_key: None, backfill: None };
+        let mut job = Job::new("ticketing-report-1".to_owned(), String::new(), &request);
+        job.months = ["2025-01", "2025-02"].map(|month| JobMonth::new(month.parse().unwrap())).into();
+        (job.state, job.months[0].state) = (JobState::Running, JobState::Running);
+        let found: Vec<MonthState> =
+            months(&Contents::default(), &[job], today).into_iter().take(3).map(|month| month.state).collect();
+        assert_eq!(found, [MonthState::Waiting, MonthState::Running, MonthState::Missing]);
+    }
 }

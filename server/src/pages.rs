@@ -24,7 +24,7 @@ use crate::{
     months::{months, net},
     page::{
         assets, edition, home, job, sign_in,
-        view::{EditionView, Home, JobView, Listing, ReportItem, SnapshotItem, StoreState, Viewer},
+        view::{Doubtful, EditionView, Home, JobView, Listing, ReportItem, SnapshotItem, StoreState, Viewer},
     },
     reports::{Order, ReportsQuery, chosen},
 };
@@ -77,6 +77,8 @@ pub async fn home(
     let all = jobs::all_of(&app, &contents).await?;
     let now = Timestamp::now();
     let today = app.zone.date_at(now);
+    let months = if is_gone { Vec::new() } else { months(&contents, &all, today) };
+    let jobs = shown(all);
     let (sort, order) = (query.sort.unwrap_or_default(), query.order.unwrap_or(Order::Desc));
     let search: String = query.search.unwrap_or_default().trim().chars().take(200).collect();
     let wanted = ReportsQuery {
@@ -101,18 +103,25 @@ pub async fn home(
         now,
         today,
         zone: app.zone.name().to_owned(),
-        months: if is_gone { Vec::new() } else { months(&contents, &all, today) },
+        months,
         reports: listing,
         snapshots: snapshots(&contents),
         base: base(&headers),
         store_address: app.store.address(),
         can_start: Access::Operator.admits(who.role),
-        jobs: shown(all),
+        doubtful: doubtful(&contents, &jobs),
+        jobs,
         store,
         viewer: Viewer::of(&who),
     };
     let status = if is_gone { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok((status, home::home(&view)).into_response())
+}
+
+/// Those of the jobs' editions of which a control doesn't hold.
+fn doubtful(contents: &Contents, jobs: &[Job]) -> Doubtful {
+    let fails = |of: &(PeriodId, u32)| contents.editions.get(of).is_some_and(|edition| edition.controls.1 > 0);
+    Doubtful(jobs.iter().flat_map(Job::editions).filter(fails).collect())
 }
 
 /// Those that aren't over, and the last of the others.
@@ -156,6 +165,7 @@ fn snapshots(contents: &Contents) -> Vec<SnapshotItem> {
             tickets_size: of.tickets_size,
             created: of.created,
             provisional: of.provisional,
+            failed_controls: usize::from(of.controls.1),
         })
         .collect();
     items.sort_by_key(|item| std::cmp::Reverse(item.period.period()));
@@ -208,7 +218,16 @@ pub async fn job(
 ) -> Result<Markup, ApiError> {
     let job = jobs::one(&app, &name).await?;
     let log = if Access::Operator.admits(who.role) { Some(log(&app, &name).await) } else { None };
-    Ok(job::job(&JobView { viewer: Viewer::of(&who), job, log, zone: app.zone.name().to_owned() }))
+    // How a job has ended can be told while the store can't be read.
+    let doubtful = app.index.contents().await.map(|contents| doubtful(&contents, std::slice::from_ref(&job)));
+    Ok(job::job(&JobView {
+        viewer: Viewer::of(&who),
+        job,
+        doubtful: doubtful.unwrap_or_default(),
+        log,
+        zone: app.zone.name().to_owned(),
+        in_cluster: app.in_cluster,
+    }))
 }
 
 /// The end of a job's log so far; empty for runs that no server started.
@@ -251,12 +270,13 @@ pub async fn start(
         |date: &Option<String>| date.as_deref().map(str::trim).filter(|date| !date.is_empty()).map(str::to_owned);
     let (first, last) = (given(&asked.start_date), given(&asked.end_date));
     if asked.period == PeriodKind::Backfill {
-        return Err(ApiError::bad("many months have a page of their own: /backfill"));
+        return Err(ApiError::bad("many months have a page of their own: `/backfill`"));
     }
     if asked.period == PeriodKind::Custom && (first.is_none() || last.is_none()) {
-        return Err(ApiError::bad("a range needs both days: fill in startDate and endDate, in the form YYYY-MM-DD"));
+        return Err(ApiError::bad("a range needs both days: choose the first and the last"));
     }
-    let days = jobs::days(&app, asked.period, first.as_deref(), last.as_deref())?;
+    let named = [("the first day", first.as_deref()), ("the last day", last.as_deref())];
+    let days = jobs::days(&app, asked.period, named)?;
     let force = asked.force.is_some_and(|force| !force.is_empty() && force != "false");
     let request = JobRequest { kind: asked.period, days, force, idempotency_key: None, backfill: None };
     let job = jobs::launch(&app, &who, &request).await?;

@@ -3,6 +3,7 @@
 use axum::{
     Router,
     extract::{DefaultBodyLimit, OriginalUri},
+    handler::Handler,
     http::{Method, StatusCode},
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, delete, get, post},
@@ -72,6 +73,11 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
+/// What is answered where there is nothing. It takes nothing to be told so.
+async fn nothing_there(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at `{}`: `/docs` says what there is", uri.path()))
+}
+
 /// The whole service.
 pub fn router(app: App) -> Router {
     let mut router = Router::new();
@@ -79,11 +85,9 @@ pub fn router(app: App) -> Router {
         router = router.route(path, handler.route_layer(from_fn_with_state((app.clone(), access), guard)));
     }
     router
-        .fallback(async |OriginalUri(uri): OriginalUri| {
-            ApiError::not_found(format!("there is nothing at `{}`: /docs says what there is", uri.path()))
-        })
+        .fallback(nothing_there.layer(from_fn_with_state((app.clone(), Access::Public), guard)))
         .method_not_allowed_fallback(async |method: Method, OriginalUri(uri): OriginalUri| {
-            let message = format!("`{}` takes no {method}: /docs says what it takes", uri.path());
+            let message = format!("`{}` takes no {method}: `/docs` says what it takes", uri.path());
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message)
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -55,6 +55,7 @@ pub async fn run(args: ServeArgs) -> Result<(), StartError> {
         limits: Limits::new(args.rate, args.downloads),
         zone: args.launching.time_zone,
         namespace,
+        in_cluster: !is_local(args.launching.launcher),
         digests: Digests::default(),
     });
     tokio::spawn(Arc::clone(&index).watch());

@@ -205,16 +205,23 @@ async function daysThatCannotBeAreRefused(page) {
   await form.getByRole("radio", { name: /range/ }).check();
   await form.getByLabel("First day").fill(`${made[1]}-05`);
   await form.getByLabel("Last day").fill(`${made[1]}-03`);
+  await form.getByRole("button", { name: "Make report" }).click();
+  const isRefused = await form.getByLabel("Last day").evaluate((date) => date.matches(":invalid"));
+  must(isRefused && new URL(page.url()).pathname === "/", "the browser lets days through that can't be");
+  // And whoever comes past it is told so, and led back.
   await expecting([/400/], async () => {
+    await form.locator("form").evaluate((element) => { element.noValidate = true; });
     await form.getByRole("button", { name: "Make report" }).click();
-    await page.getByText(/YYYY-MM-DD|before the first|after/).first().waitFor();
-    must(!page.url().includes("/jobs/"), "a job was started for days that can't be");
+    await page.getByText("swap the two dates").waitFor();
+    await look(page, "days-refused");
+    await page.getByRole("link", { name: "Back", exact: true }).click();
+    await page.getByRole("heading", { name: "Reports", level: 1 }).waitFor();
   });
   quiet("days that can't be");
 }
 
-/** On a desk the months stand side by side, and the fields of the page before a backfill can be read on a phone. */
-async function widthsAreUsed(page) {
+/** On a desk the months stand side by side; on a phone the page before a backfill can be filled in, and its job read. */
+async function monthsAreMadeInTheWidthThereIs(page) {
   await page.goto(`${url}/`);
   const places = (months) => new Set(months.map((month) => month.offsetLeft)).size;
   const columns = await page.getByRole("region", { name: "Months" }).getByRole("listitem").evaluateAll(places);
@@ -227,7 +234,20 @@ async function widthsAreUsed(page) {
     must(width >= 120, `the field of the ${name.toLowerCase()} is ${width} px wide on a phone`);
   }
   await page.setViewportSize({ width: 1280, height: 900 });
-  quiet("widths");
+  await expecting([/400/], async () => {
+    await page.goto(`${url}/backfill?from=1998-02&to=1998-01`);
+    await page.getByRole("alert").getByText("swap the two").waitFor();
+  });
+  await page.getByLabel("Last month").fill("1998-03");
+  await page.getByRole("button", { name: "Show what would be made" }).click();
+  await page.getByRole("button", { name: "Make 2 reports" }).click();
+  await page.waitForURL(/\/jobs\//);
+  await page.getByRole("table", { name: "The months of this job" }).getByText("running").waitFor();
+  await look(page, "job-backfill");
+  for (const step of [1, 2]) await ask("go", "UTC", step);
+  await page.getByText("All months are done").waitFor();
+  await look(page, "job-backfill-done");
+  quiet("months");
 }
 
 async function otherPagesAreRightToo(page) {
@@ -317,7 +337,7 @@ try {
   await theListIsSearchedAndSorted(page);
   await aJobIsCancelled(page);
   await daysThatCannotBeAreRefused(page);
-  await widthsAreUsed(page);
+  await monthsAreMadeInTheWidthThereIs(page);
   await otherPagesAreRightToo(page);
   say("lists, a cancelled job, days that can't be, all other pages");
   await aRestartAsksForASignIn(page);

@@ -140,14 +140,19 @@ pub async fn guard(
     let who = app.guard.who(headers);
     let sender = who.as_ref().and_then(|who| who.name.clone());
     app.limits.rate(sender.as_deref(), from.ip())?;
-    match &who {
-        Some(who) if access.admits(who.role) => {}
-        None if access == Access::Public => {}
-        _ => return Err(refusal(&app, access, who.as_ref(), &request)),
+    let admitted = who.as_ref().map_or(access == Access::Public, |who| access.admits(who.role));
+    let mut response = if admitted {
+        let who = who.clone().unwrap_or(Who { name: None, role: Role::Metrics, signed_in: false });
+        request.extensions_mut().insert(who);
+        next.run(request).await
+    } else {
+        refusal(&app, access, who.as_ref(), &request).into_response()
+    };
+    // A page of what went wrong names whoever looks at it, too.
+    if let Some(who) = who {
+        response.extensions_mut().insert(who);
     }
-    let who = who.unwrap_or(Who { name: None, role: Role::Metrics, signed_in: false });
-    request.extensions_mut().insert(who);
-    Ok(next.run(request).await)
+    Ok(response)
 }
 
 fn refusal(app: &App, access: Access, who: Option<&Who>, request: &Request) -> ApiError {

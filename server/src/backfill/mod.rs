@@ -62,7 +62,7 @@ pub enum BackfillError {
     Period(#[from] PeriodError),
     /// No such number at once.
     #[error("`{0}` months can't be made at once: write a number from 1 to {MOST_AT_ONCE}")]
-    Parallel(u16),
+    Parallel(String),
 }
 
 /// Why a month needs a report.
@@ -148,7 +148,7 @@ impl Wanted {
             return Err(BackfillError::NotOver { to, today });
         }
         if let Some(parallel) = parallel.filter(|parallel| !(1..=MOST_AT_ONCE).contains(parallel)) {
-            return Err(BackfillError::Parallel(parallel));
+            return Err(BackfillError::Parallel(parallel.to_string()));
         }
         let days = ReportPeriod::new(first, last, today).map_err(|error| match error {
             PeriodError::TooLong { .. } => BackfillError::TooMany { from, to },
@@ -175,7 +175,7 @@ impl Wanted {
         let others: Vec<Job> = jobs.iter().filter(|job| !is_this(job)).cloned().collect();
         let planned = |days| {
             let why = match month(contents, &others, days).state {
-                MonthState::Running => return None,
+                MonthState::Waiting | MonthState::Running => return None,
                 MonthState::Missing => Why::Missing,
                 MonthState::Failed => Why::Failed,
                 MonthState::ControlsFailed => Why::ControlsFailed,

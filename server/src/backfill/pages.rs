@@ -3,13 +3,13 @@
 use axum::{
     Extension, Form,
     extract::{State, rejection::FormRejection},
-    response::Redirect,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
 };
-use jiff::Timestamp;
-use maud::Markup;
+use jiff::{Timestamp, civil::Date};
 use serde::Deserialize;
 
-use super::{Wanted, call};
+use super::{BackfillError, Wanted, call};
 use crate::{
     app::App,
     auth::Who,
@@ -18,7 +18,7 @@ use crate::{
     months::months,
     page::{
         backfill,
-        view::{BackfillView, Viewer},
+        view::{BackfillView, Month, Viewer},
     },
     pages,
 };
@@ -33,53 +33,80 @@ pub struct BackfillForm {
 }
 
 impl BackfillForm {
-    /// What is wanted; without months those of the board.
-    fn read(&self, app: &App) -> Result<(Wanted, BackfillView), ApiError> {
-        let today = app.zone.date_at(Timestamp::now());
+    /// The form as it was filled in; without months with those of the board.
+    fn view(&self, who: &Who, today: Date) -> BackfillView {
         let board = months(&crate::index::Contents::default(), &[], today);
-        let given =
-            |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
-        let or = |text: &Option<String>, month: Option<&crate::page::view::Month>| {
-            given(text).or_else(|| month.map(|month| month.id.clone())).unwrap_or_default()
+        let given = |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_owned();
+        let or = |text: &Option<String>, month: Option<&Month>| {
+            let given = given(text);
+            if given.is_empty() { month.map(|month| month.id.clone()).unwrap_or_default() } else { given }
         };
-        let (from, to) = (or(&self.from, board.last()), or(&self.to, board.first()));
-        let all = given(&self.all).is_some_and(|all| all != "false");
-        let parallel = match given(&self.parallel).map(|text| text.parse::<u16>()) {
-            None => None,
-            Some(Ok(parallel)) => Some(parallel),
-            Some(Err(_)) => return Err(ApiError::bad("months at once are a number: write 1, or leave it empty")),
-        };
-        let wanted = Wanted::new([("from", from.as_str()), ("to", to.as_str())], all, parallel, today)?;
-        let view = BackfillView { viewer: None, from, to, all, parallel, plan: None };
-        Ok((wanted, view))
+        let all = given(&self.all);
+        BackfillView {
+            viewer: Viewer::of(who),
+            from: or(&self.from, board.last()),
+            to: or(&self.to, board.first()),
+            all: !all.is_empty() && all != "false",
+            parallel: given(&self.parallel),
+            error: None,
+            plan: None,
+        }
     }
+}
+
+/// What a filled form wants.
+fn wanted(view: &BackfillView, today: Date) -> Result<Wanted, BackfillError> {
+    let parallel = match view.parallel.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| BackfillError::Parallel(text.to_owned()))?),
+    };
+    let names = [("the first month", view.from.as_str()), ("the last month", view.to.as_str())];
+    Wanted::new(names, view.all, parallel, today)
+}
+
+/// The form again, with what is wrong with it.
+fn refused(view: BackfillView, error: &BackfillError) -> Response {
+    let view = BackfillView { error: Some(error.to_string()), ..view };
+    (StatusCode::BAD_REQUEST, backfill::backfill(&view)).into_response()
 }
 
 /// What would be made.
 ///
 /// # Errors
-/// When the months are wrong, or the store or the jobs can't be read.
+/// When the store or the jobs can't be read.
 pub async fn ask(
     State(app): State<App>,
     Extension(who): Extension<Who>,
     Params(form): Params<BackfillForm>,
-) -> Result<Markup, ApiError> {
-    let (wanted, view) = form.read(&app)?;
-    let plan = call::plan(&app, &wanted).await?;
-    Ok(backfill::backfill(&BackfillView { viewer: Some(Viewer::of(&who)), plan: Some(plan), ..view }))
+) -> Result<Response, ApiError> {
+    let today = app.zone.date_at(Timestamp::now());
+    let view = form.view(&who, today);
+    match wanted(&view, today) {
+        Ok(wanted) => {
+            let plan = Some(call::plan(&app, &wanted).await?);
+            Ok(backfill::backfill(&BackfillView { plan, ..view }).into_response())
+        }
+        Err(error) => Ok(refused(view, &error)),
+    }
 }
 
 /// Makes it.
 ///
 /// # Errors
-/// When the months are wrong, or the job can't be accepted.
+/// When the job can't be accepted.
 pub async fn start(
     State(app): State<App>,
     Extension(who): Extension<Who>,
     asked: Result<Form<BackfillForm>, FormRejection>,
-) -> Result<Redirect, ApiError> {
-    let (wanted, _) = pages::form(asked)?.read(&app)?;
+) -> Result<Response, ApiError> {
+    let today = app.zone.date_at(Timestamp::now());
+    let view = pages::form(asked)?.view(&who, today);
+    let wanted = match wanted(&view, today) {
+        Ok(wanted) => wanted,
+        Err(error) => return Ok(refused(view, &error)),
+    };
     let plan = call::plan(&app, &wanted).await?;
     let job = call::launch(&app, &who, &wanted, &plan, None).await?;
-    Ok(job.map_or_else(|| Redirect::to("/"), |job| Redirect::to(&format!("/jobs/{}", job.job_name))))
+    let place = job.map_or_else(|| "/".to_owned(), |job| format!("/jobs/{}", job.job_name));
+    Ok(Redirect::to(&place).into_response())
 }

@@ -113,6 +113,12 @@ impl Job {
             && self.is_backfill().then_some(self.all) == all
     }
 
+    /// The editions that it has published or found to hold the same data.
+    pub fn editions(&self) -> impl Iterator<Item = (PeriodId, u32)> + '_ {
+        let own = self.period_id.as_deref().and_then(|id| id.parse().ok()).zip(self.edition);
+        own.into_iter().chain(self.months.iter().filter_map(|month| Some((month.month, month.edition?))))
+    }
+
     /// The ids of its runs, as the store knows them.
     #[must_use]
     pub fn runs(&self) -> Vec<String> {

@@ -5,39 +5,53 @@ use maud::{Markup, html};
 use super::{
     format,
     layout::{Needs, layout},
-    parts::{Shape, notice},
+    parts::{Shape, notice, prose},
     view::BackfillView,
 };
+use crate::backfill::Plan;
+
+/// What the page is called.
+pub(crate) const TITLE: &str = "Make the months that need a report";
 
 /// The months that would be made, and the button that does it.
 #[must_use]
 pub fn backfill(view: &BackfillView) -> Markup {
-    let months = view.plan.as_ref().map(|plan| plan.months.as_slice()).unwrap_or_default();
     let body = html! {
         nav class="crumbs" aria-label="Where this page belongs" {
-            a href="/" { "Reports" } " / " span aria-current="page" { "Fill the missing months" }
+            a href="/" { "Reports" } " / " span aria-current="page" { (TITLE) }
         }
-        div class="title" { h1 { "Fill the missing months" } }
+        div class="title" { h1 { (TITLE) } }
+        @if let Some(error) = &view.error {
+            (notice("bad", Shape::Cross, "That can't be done", &html! { p class="sentence" role="alert" { (prose(error)) } }))
+        }
         (choose(view))
-        @if months.is_empty() {
-            (notice("ok", Shape::Check, "Nothing to do", &html! { p { "Each of these months is published, or is being made." } }))
-        } @else {
-            (confirm(view, months.len()))
-            table class="list" {
-                caption class="unseen" { "The months that would be made" }
-                thead { tr { th scope="col" { "Month" } th scope="col" { "Why" } } }
-                tbody {
-                    @for planned in months {
-                        tr {
-                            th scope="row" { time datetime=(planned.month) { (format::period(planned.month)) } }
-                            td { (planned.why.words()) }
-                        }
+        @match &view.plan {
+            Some(plan) if plan.months.is_empty() => {
+                (notice("ok", Shape::Check, "Nothing to do", &html! { p { "Each of these months is published, or is being made." } }))
+            }
+            Some(plan) => (planned(view, plan)),
+            None => {},
+        }
+    };
+    layout(TITLE, Some(&view.viewer), Needs::Nothing, &body)
+}
+
+fn planned(view: &BackfillView, plan: &Plan) -> Markup {
+    html! {
+        (confirm(view, plan))
+        table class="list planned" {
+            caption class="unseen" { "The months that would be made" }
+            thead { tr { th scope="col" { "Month" } th scope="col" { "Why" } } }
+            tbody {
+                @for planned in &plan.months {
+                    tr {
+                        th scope="row" { time datetime=(planned.month) { (format::period(planned.month)) } }
+                        td { (planned.why.words()) }
                     }
                 }
             }
         }
-    };
-    layout("Fill the missing months", view.viewer.as_ref(), Needs::Nothing, &body)
+    }
 }
 
 fn choose(view: &BackfillView) -> Markup {
@@ -49,7 +63,8 @@ fn choose(view: &BackfillView) -> Markup {
                 label for="to" { "Last month" }
                 input type="month" id="to" name="to" value=(view.to) required;
                 label for="parallel" { "Months at once" }
-                input type="number" id="parallel" name="parallel" min="1" max="64" value=[view.parallel];
+                input type="number" id="parallel" name="parallel" min="1" max="64" value=(view.parallel)
+                    placeholder=[view.plan.as_ref().map(|plan| plan.parallel)];
             }
             label class="choice" {
                 input type="checkbox" name="all" value="true" checked[view.all];
@@ -60,23 +75,23 @@ fn choose(view: &BackfillView) -> Markup {
     }
 }
 
-fn confirm(view: &BackfillView, count: usize) -> Markup {
-    let plan = view.plan.as_ref();
-    let parallel = plan.map_or(1, |plan| plan.parallel);
+fn confirm(view: &BackfillView, plan: &Plan) -> Markup {
+    let count = plan.months.len();
     html! {
-        @if let Some(warning) = plan.and_then(|plan| plan.warning.as_ref()) {
-            (notice("warn", Shape::Triangle, "Months at once", &html! { p { (warning) } }))
+        @if let Some(warning) = &plan.warning {
+            (notice("warn", Shape::Triangle, "Months at once", &html! { p class="sentence" { (prose(warning)) } }))
         }
         form class="confirm" method="post" action="/backfill" {
-            @for (name, value) in [("from", &view.from), ("to", &view.to)] { input type="hidden" name=(name) value=(value); }
+            @for (name, value) in [("from", &view.from), ("to", &view.to), ("parallel", &view.parallel)] {
+                input type="hidden" name=(name) value=(value);
+            }
             @if view.all { input type="hidden" name="all" value="true"; }
-            @if let Some(parallel) = view.parallel { input type="hidden" name="parallel" value=(parallel); }
             p {
                 button type="submit" class="primary" {
                     "Make " (count) @if count == 1 { " report" } @else { " reports" }
                 }
                 span class="muted" {
-                    @if parallel == 1 { " one at a time" } @else { " " (parallel) " at a time" }
+                    @if plan.parallel == 1 { " one at a time" } @else { " " (plan.parallel) " at a time" }
                 }
             }
         }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::{
-    format, jobs,
-    parts::{amounts, month_badge, start_button},
+    backfill, format, jobs,
+    parts::{amounts, month_badge, prose, start_button},
     view::{Home, Month, MonthState},
 };
 
@@ -18,12 +18,15 @@ const CURRENCIES: usize = 2;
 /// All months, the newest first.
 pub(crate) fn board(home: &Home) -> Markup {
     html! {
-        section aria-labelledby="months-title" data-live="months" {
+        section aria-labelledby="months-title" data-live="months" hidden[is_empty(home)] {
             div class="section-head" {
                 h2 id="months-title" { "Months" }
-                p class="muted" { (tally(&home.months)) }
+                p class="muted" {
+                    (tally(&home.months))
+                    @if home.months.iter().any(|month| !month.net.is_empty()) { "; amounts are net sales" }
+                }
                 @if home.can_start && home.months.iter().any(|month| NEEDS_REPORT.contains(&month.state)) {
-                    a class="button" href="/backfill" { "Fill the missing months" }
+                    a class="button" href="/backfill" { (backfill::TITLE) }
                 }
             }
             @if home.months.is_empty() {
@@ -34,11 +37,18 @@ pub(crate) fn board(home: &Home) -> Markup {
     }
 }
 
+/// Whether there is nothing to see: no report, and none on its way.
+pub(crate) fn is_empty(home: &Home) -> bool {
+    let no_reports = home.reports.total == 0 && home.reports.search.is_empty();
+    no_reports && !home.months.is_empty() && home.months.iter().all(|month| month.state == MonthState::Missing)
+}
+
 fn tally(months: &[Month]) -> String {
     let states = [
         (MonthState::Published, "published"),
         (MonthState::ControlsFailed, "with failed controls"),
         (MonthState::Running, "running"),
+        (MonthState::Waiting, "waiting"),
         (MonthState::Failed, "failed"),
         (MonthState::Outdated, "outdated"),
         (MonthState::Missing, "missing"),
@@ -52,18 +62,19 @@ fn tally(months: &[Month]) -> String {
 fn card(home: &Home, month: &Month) -> Markup {
     let name = format::days(month.first, month.first.last_of_month());
     let job = home.jobs.iter().find(|job| month.job.as_deref() == Some(job.job_name.as_str()));
-    let under_way_or_failed = matches!(month.state, MonthState::Running | MonthState::Failed);
-    let running = job.filter(|job| !job.state.is_over());
+    let under_way = matches!(month.state, MonthState::Waiting | MonthState::Running);
+    // How far a backfill has come says nothing of one of its months.
+    let shown = job.filter(|job| under_way && !job.is_backfill());
     html! {
         li class="month" data-state=(word(month.state)) id={ "month-" (month.id) } {
             div class="month-head" {
                 h3 { time datetime=(month.id) { (month.first.strftime("%b %Y")) } }
                 (month_badge(month.state))
             }
-            @if let Some(job) = running { (jobs::progress(job)) }
+            @if let Some(job) = shown { (jobs::progress(job)) }
             @if month.rows.is_some() || !month.net.is_empty() {
                 div class="month-figures" {
-                    p { (amounts(&month.net, CURRENCIES)) }
+                    p { span class="unseen" { "Net sales " } (amounts(&month.net, CURRENCIES)) }
                     @if let Some(rows) = month.rows {
                         p class="muted" { (format::count(rows)) @if rows == 1 { " ticket" } @else { " tickets" } }
                     }
@@ -71,7 +82,7 @@ fn card(home: &Home, month: &Month) -> Markup {
             } @else if month.state == MonthState::Missing {
                 p class="muted" { "No report yet." }
             }
-            @if let Some(reason) = &month.reason { p class="reason" { (reason) } }
+            @if let Some(reason) = &month.reason { p class="reason" { (prose(reason)) } }
             @if month.state == MonthState::Outdated {
                 p class="reason" { "Of an older version, which had fewer columns." }
             }
@@ -86,10 +97,10 @@ fn card(home: &Home, month: &Month) -> Markup {
                         "Workbook" span class="unseen" { " of " (name) }
                     }
                 }
-                @if let (Some(job), true) = (&month.job, under_way_or_failed) {
+                @if let (Some(job), true) = (&month.job, under_way || month.state == MonthState::Failed) {
                     a href=(format::job_link(job)) { "Job" span class="unseen" { " for " (name) } }
                 }
-                @if home.can_start && month.state != MonthState::Running { (make(home, month, &name)) }
+                @if home.can_start && !under_way { (make(home, month, &name)) }
             }
         }
     }
@@ -109,6 +120,7 @@ fn word(state: MonthState) -> &'static str {
         MonthState::Published => "published",
         MonthState::ControlsFailed => "controls-failed",
         MonthState::Missing => "missing",
+        MonthState::Waiting => "waiting",
         MonthState::Running => "running",
         MonthState::Failed => "failed",
         MonthState::Outdated => "outdated",

@@ -12,7 +12,7 @@ use pipeline::{
 use super::{
     figures, format,
     layout::{Needs, layout},
-    parts::{Shape, badge, icon, notice, time},
+    parts::{Shape, at, badge, controls_failed, icon, notice, prose},
     view::{EditionView, Role},
 };
 
@@ -57,7 +57,7 @@ fn badges(view: &EditionView) -> Markup {
     html! {
         span class="badge plain" { "edition " (view.manifest.edition) }
         @if failed > 0 {
-            (badge("warn", Shape::Triangle, "controls failed"))
+            (controls_failed())
         } @else {
             (badge("ok", Shape::Check, "published"))
         }
@@ -132,7 +132,7 @@ fn controls(manifest: &Manifest) -> Markup {
                         (icon(if control.passed { Shape::Check } else { Shape::Triangle }))
                         span {
                             strong { (control_name(control)) (if control.passed { ": holds" } else { ": failed" }) }
-                            " " span class="muted" { (control.detail) }
+                            " " span class="muted" { (prose(&control.detail)) }
                         }
                     }
                 }
@@ -148,7 +148,7 @@ fn warnings(manifest: &Manifest) -> Markup {
                 h2 id="warnings" { "Warnings" }
                 ul class="controls" {
                     @for warning in &manifest.warnings {
-                        li class="warn" { (icon(Shape::Triangle)) span { (warning) } }
+                        li class="warn" { (icon(Shape::Triangle)) span { (prose(warning)) } }
                     }
                 }
             }
@@ -257,12 +257,13 @@ fn facts(manifest: &Manifest) -> Markup {
         section aria-labelledby="origin" {
             h2 id="origin" { "Where it comes from" }
             dl class="facts" {
-                div { dt { "Period" } dd { (days.first()) " to " (days.last()) ", days of " (manifest.time_zone) } }
+                div { dt { "Days" } dd { (format::range(days.first(), days.last())) } }
+                div { dt { "Time zone" } dd { (manifest.time_zone) } }
                 div {
                     dt { "Cut: data as of" }
-                    dd { (time(manifest.cut.at, zone)) " " span class="muted" { (manifest.cut.at) } }
+                    dd { (at(manifest.cut.at, zone)) " " span class="muted" { (manifest.cut.at) } }
                 }
-                div { dt { "Made" } dd { (time(manifest.created_at, zone)) } }
+                div { dt { "Made" } dd { (at(manifest.created_at, zone)) } }
                 div { dt { "Database" } dd { (manifest.source) } }
                 div { dt { "Program" } dd { (manifest.program) ", schema " (manifest.schema_version) } }
                 div class="long" { dt { "SHA-256 of the SQL" } dd { code class="hash" { (manifest.sql_sha256) } } }

@@ -51,7 +51,17 @@ pub(crate) fn figures(manifest: &Manifest, summary: &Summary) -> Markup {
         section aria-labelledby="figures" {
             h2 id="figures" { "Figures" }
             @if currencies.is_empty() { p class="empty" { "No ticket was issued in this period." } }
-            @for (code, of) in &currencies { (one(manifest, code, of)) }
+            (not_compared(manifest))
+            @if let Some(((code, of), others)) = currencies.split_first() {
+                (one(manifest, code, of))
+                @if !others.is_empty() {
+                    @let codes: Vec<&str> = others.iter().map(|(code, _)| format::currency(code)).collect();
+                    details class="currencies" id="other-currencies" {
+                        summary { "Other currencies: " (codes.join(", ")) }
+                        @for (code, of) in others { (one(manifest, code, of)) }
+                    }
+                }
+            }
             @if !currencies.is_empty() {
                 details id="meanings" {
                     summary { "What the figures mean" }
@@ -61,6 +71,21 @@ pub(crate) fn figures(manifest: &Manifest, summary: &Summary) -> Markup {
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Which comparisons there are none of, and why.
+fn not_compared(manifest: &Manifest) -> Markup {
+    let all = [(Relation::Previous, "the period before"), (Relation::YearBefore, "the same days a year before")];
+    let is_missing = |relation| manifest.compared.iter().all(|other| other.relation != relation);
+    let missing: Vec<&str> = all.iter().filter(|(of, _)| is_missing(*of)).map(|(_, words)| *words).collect();
+    html! {
+        @if !missing.is_empty() {
+            p class="muted" {
+                "Not compared with " (missing.join(" and "))
+                ", of which there was no edition with figures when this one was made."
             }
         }
     }

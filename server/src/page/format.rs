@@ -65,14 +65,18 @@ pub(crate) fn day(day: Date) -> String {
     day.strftime("%-d %b %Y").to_string()
 }
 
-/// Days from one to another; a whole month by its name.
+/// Days from one to another, always as days.
+pub(crate) fn range(first: Date, last: Date) -> String {
+    if first == last { day(first) } else { format!("{} to {}", day(first), day(last)) }
+}
+
+/// Days from one to another; whole months by their names.
 pub(crate) fn days(first: Date, last: Date) -> String {
-    if first == first.first_of_month() && last == first.last_of_month() {
-        first.strftime("%B %Y").to_string()
-    } else if first == last {
-        day(first)
+    if first == first.first_of_month() && last == last.last_of_month() {
+        let month = |day: Date| day.strftime("%B %Y").to_string();
+        if first == last.first_of_month() { month(first) } else { format!("{} to {}", month(first), month(last)) }
     } else {
-        format!("{} to {}", day(first), day(last))
+        range(first, last)
     }
 }
 
@@ -81,8 +85,7 @@ pub(crate) fn period(id: PeriodId) -> String {
     let days = id.period();
     match id {
         PeriodId::Month(_) => self::days(days.first(), days.last()),
-        PeriodId::Range(_) if days.first() == days.last() => day(days.first()),
-        PeriodId::Range(_) => format!("{} to {}", day(days.first()), day(days.last())),
+        PeriodId::Range(_) => range(days.first(), days.last()),
     }
 }
 
@@ -94,6 +97,11 @@ pub(crate) fn zone(name: &str) -> TimeZone {
 /// An instant to the minute, on the clock of a time zone.
 pub(crate) fn instant(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%-d %b %Y, %H:%M").to_string()
+}
+
+/// An instant to the second.
+pub(crate) fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    zone.to_datetime(at).strftime("%-d %b %Y, %H:%M:%S").to_string()
 }
 
 /// How long something took.
@@ -182,6 +190,8 @@ mod tests {
         assert_eq!(days(date("2024-02-01"), date("2024-02-29")), "February 2024");
         assert_eq!(days(date("2024-02-01"), date("2024-02-28")), "1 Feb 2024 to 28 Feb 2024");
         assert_eq!(days(date("2024-02-07"), date("2024-02-07")), "7 Feb 2024");
+        assert_eq!(days(date("2023-12-01"), date("2024-02-29")), "December 2023 to February 2024");
+        assert_eq!(range(date("2024-02-01"), date("2024-02-29")), "1 Feb 2024 to 29 Feb 2024");
         assert_eq!(period("2025-11".parse().unwrap()), "November 2025");
         assert_eq!(period("2025-11-01_to_2025-11-30".parse().unwrap()), "1 Nov 2025 to 30 Nov 2025");
     }

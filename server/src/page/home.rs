@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use pipeline::period::NamedPeriod;
 
 use super::{
-    board, format, jobs,
+    backfill, board, format, jobs,
     layout::{Needs, layout},
     parts::{Shape, notice, start_button},
     reports, snapshots, start,
@@ -22,7 +22,7 @@ pub fn home(home: &Home) -> Markup {
             h1 { "Reports" }
             p class="muted" data-live="store-line" { (store_line(home)) }
             nav class="jumps" aria-label="On this page" {
-                a href="#months-title" { "Months" }
+                a href="#months-title" data-live="months-jump" hidden[board::is_empty(home)] { "Months" }
                 a href="#workbooks" { "Workbooks" }
                 a href="#snapshots" { "Snapshots" }
             }
@@ -45,9 +45,9 @@ pub fn home(home: &Home) -> Markup {
 
 fn store_line(home: &Home) -> Markup {
     html! {
-        "Days of " (home.zone)
+        "Time zone " (home.zone)
         @if let StoreState::Ready { bytes, free } = home.store {
-            " · store of " (format::bytes(bytes))
+            " · store " (format::bytes(bytes))
             @if let Some(free) = free { ", " (format::bytes(free)) " free" }
         }
     }
@@ -94,6 +94,7 @@ fn first_steps(home: &Home) -> Markup {
                 ". Its workbook and its snapshot appear here when it is done."
             }
             (start_button("Make the report", &month, &[("period", "previous-month")]))
+            p { "For earlier months at once: " a href="/backfill" { (backfill::TITLE) } "." }
         } @else {
             p {
                 "Somebody with the role operator has to make one, for example of " (month)

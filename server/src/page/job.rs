@@ -1,13 +1,12 @@
 //! A job's page.
 
-use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::{
     format, jobs,
     layout::{Needs, layout},
-    parts::{Shape, job_badge, notice, start_button, state_badge, time},
-    view::{JobView, Role},
+    parts::{Shape, at, job_badge, job_month_badge, notice, prose, start_button},
+    view::{Doubtful, JobView, Role},
 };
 use crate::launcher::{Job, JobMonth, JobState, PeriodKind};
 
@@ -15,7 +14,6 @@ use crate::launcher::{Job, JobMonth, JobState, PeriodKind};
 #[must_use]
 pub fn job(view: &JobView) -> Markup {
     let job = &view.job;
-    let zone = format::zone(&view.zone);
     let reports = if job.is_backfill() { "Reports" } else { "Report" };
     let title = format!("{reports} for {}", jobs::days(job));
     let body = html! {
@@ -23,11 +21,11 @@ pub fn job(view: &JobView) -> Markup {
             a href="/" { "Reports" } " / " span aria-current="page" { (job.job_name) }
         }
         div data-live="job" {
-            div class="title" { h1 { (title) } (job_badge(job)) }
-            @if job.state.is_over() { (outcome(job)) } @else { (under_way(job)) }
+            div class="title" { h1 { (title) } (job_badge(job, &view.doubtful)) }
+            @if job.state.is_over() { (outcome(view)) } @else { (under_way(job)) }
             div class="actions" { (actions(view)) }
-            @if !job.months.is_empty() { (months(job)) }
-            (facts(job, &zone, &view.zone))
+            @if !job.months.is_empty() { (months(job, &view.doubtful)) }
+            (facts(view))
         }
         (log(view))
     };
@@ -37,12 +35,13 @@ pub fn job(view: &JobView) -> Markup {
 fn under_way(job: &Job) -> Markup {
     html! {
         (jobs::progress(job))
-        @if let Some(reason) = &job.reason { p class="reason" { (reason) } }
+        @if let Some(reason) = &job.reason { p class="reason" { (prose(reason)) } }
     }
 }
 
-fn outcome(job: &Job) -> Markup {
-    let reason = html! { @if let Some(reason) = &job.reason { p { (reason) } } };
+fn outcome(view: &JobView) -> Markup {
+    let job = &view.job;
+    let reason = html! { @if let Some(reason) = &job.reason { p { (prose(reason)) } } };
     match job.state {
         JobState::Failed => {
             let body = html! {
@@ -60,6 +59,7 @@ fn outcome(job: &Job) -> Markup {
             notice("idle", Shape::Stop, "Cancelled before all months were made", &reason)
         }
         JobState::Cancelled => notice("idle", Shape::Stop, "Cancelled, so no report was made", &reason),
+        _ if view.doubtful.count(job) > 0 => doubt(view),
         _ if job.unchanged => {
             let body =
                 html! { p { "The newest edition holds the same data already, so there is no new one." } (reason) };
@@ -71,6 +71,29 @@ fn outcome(job: &Job) -> Markup {
             notice("ok", Shape::Check, edition.as_deref().unwrap_or("The report is published"), &reason)
         }
     }
+}
+
+/// What is said of editions that nobody should use yet.
+fn doubt(view: &JobView) -> Markup {
+    let job = &view.job;
+    let title = match job.edition {
+        Some(edition) if job.unchanged => format!("Nothing had changed, and a control of edition {edition} failed"),
+        Some(edition) => format!("Edition {edition} is published, but a control failed"),
+        None => "All months are done, but not all controls hold".to_owned(),
+    };
+    let figures = match (&job.period_id, job.edition) {
+        (Some(period), Some(edition)) => Some(format::edition_link(&format::encoded(period), edition)),
+        _ => None,
+    };
+    let body = html! {
+        p {
+            @match figures {
+                Some(link) => { "Don't use " a href=(link) { "its figures" } " before it is known why." }
+                None => "Don't use the figures of months whose controls failed before it is known why.",
+            }
+        }
+    };
+    notice("warn", Shape::Triangle, &title, &body)
 }
 
 fn actions(view: &JobView) -> Markup {
@@ -103,57 +126,75 @@ fn backfill_link(job: &Job) -> String {
     format!("/backfill?from={}&to={}{all}", month(job.start_date), month(job.end_date))
 }
 
-fn months(job: &Job) -> Markup {
+fn months(job: &Job, doubtful: &Doubtful) -> Markup {
     html! {
-        table class="list" {
-            caption class="unseen" { "The months of this job" }
-            thead {
-                tr { th scope="col" { "Month" } th scope="col" { "State" } th scope="col" class="number" { "Tickets" } th scope="col" { "Found" } }
+        div class="scroll months-made" tabindex="0" role="group" aria-label="The months of this job" {
+            table class="list" {
+                caption class="unseen" { "The months of this job" }
+                thead {
+                    tr {
+                        th scope="col" { "Month" }
+                        th scope="col" { "State" }
+                        th scope="col" class="number" { "Tickets" }
+                        th scope="col" { "Result" }
+                    }
+                }
+                tbody { @for month in &job.months { (month_row(month, doubtful)) } }
             }
-            tbody { @for month in &job.months { (month_row(month)) } }
         }
     }
 }
 
-fn month_row(month: &JobMonth) -> Markup {
+fn month_row(month: &JobMonth, doubtful: &Doubtful) -> Markup {
+    let period = month.month.to_string();
     html! {
         tr {
-            th scope="row" { time datetime=(month.month) { (format::period(month.month)) } }
-            td { (state_badge(month.state, month.unchanged)) }
+            th scope="row" {
+                time datetime=(period) {
+                    @match month.edition {
+                        Some(edition) => a href=(format::edition_link(&period, edition)) { (format::period(month.month)) },
+                        None => (format::period(month.month)),
+                    }
+                }
+            }
+            td { (job_month_badge(month, doubtful)) }
             td class="number" { @if let Some(rows) = month.rows { (format::count(rows)) } }
-            td {
+            td class="result" {
                 @if let Some(report) = &month.report { a href=(format::workbook_link(report)) download { (report) } }
-                @if let Some(reason) = &month.reason { (reason) }
+                @if let Some(reason) = &month.reason { (prose(reason)) }
             }
         }
     }
 }
 
-fn facts(job: &Job, zone: &TimeZone, zone_name: &str) -> Markup {
+fn facts(view: &JobView) -> Markup {
+    let (job, zone) = (&view.job, format::zone(&view.zone));
+    let is_month = job.start_date == job.start_date.first_of_month() && job.end_date == job.start_date.last_of_month();
     html! {
         dl class="facts" {
-            div { dt { "Days" } dd { (job.start_date) " to " (job.end_date) } }
+            div { dt { "Days" } dd { (format::range(job.start_date, job.end_date)) } }
             div {
                 dt { "Asked for as" }
                 dd {
                     @match job.period {
                         PeriodKind::CurrentMonth => "current month",
                         PeriodKind::PreviousMonth => "previous month",
+                        PeriodKind::Custom if is_month => "month",
                         PeriodKind::Custom => "range of days",
                         PeriodKind::Backfill => "months that need a report",
                     }
                 }
             }
-            div { dt { "Accepted" } dd { (time(job.creation_timestamp, zone)) } }
-            @if let Some(start) = job.start_time { div { dt { "Began" } dd { (time(start, zone)) } } }
-            @if let Some(end) = job.completion_time { div { dt { "Ended" } dd { (time(end, zone)) } } }
+            div { dt { "Accepted" } dd { (at(job.creation_timestamp, &zone)) } }
+            @if let Some(start) = job.start_time { div { dt { "Began" } dd { (at(start, &zone)) } } }
+            @if let Some(end) = job.completion_time { div { dt { "Ended" } dd { (at(end, &zone)) } } }
             @if let Some(took) = jobs::took(job) { div { dt { "Took" } dd { (took) } } }
-            @if let (Some(rows), true) = (job.rows, job.state.is_over()) {
+            @if let (Some(rows), JobState::Succeeded) = (job.rows, job.state) {
                 div { dt { "Tickets" } dd { (format::count(rows)) } }
             }
             @if let Some(report) = &job.report { div { dt { "Workbook" } dd { (report) } } }
-            div { dt { "Namespace" } dd { (job.namespace) } }
-            div { dt { "Clock" } dd { (zone_name) } }
+            @if view.in_cluster { div { dt { "Namespace" } dd { (job.namespace) } } }
+            div { dt { "Time zone" } dd { (view.zone) } }
         }
     }
 }
@@ -180,7 +221,12 @@ fn log(view: &JobView) -> Markup {
             }
             pre id="log" class="log" tabindex="0" role="group" aria-labelledby="log-title"
                 data-follow=[(!view.job.state.is_over()).then_some(follow)] { (log) }
-            @if log.is_empty() { p id="log-empty" class="empty" { "Nothing has been written to it yet." } }
+            @if log.is_empty() {
+                p id="log-empty" class="empty" {
+                    @if view.job.state.is_over() { "Nothing was written to it." }
+                    @else { "Nothing has been written to it yet." }
+                }
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 use super::{
     format,
-    parts::{job_badge, time},
-    view::{Home, Role, StoreState, Viewer},
+    parts::{job_badge, prose, time},
+    view::{Doubtful, Home, Role, StoreState},
 };
 use crate::launcher::{Job, JobState};
 
@@ -32,16 +32,16 @@ pub(crate) fn jobs(home: &Home) -> Markup {
             }
             @if !active.is_empty() {
                 h3 class="minor" { "Under way" }
-                ul class="jobs" { @for job in active { (active_job(job, &home.viewer, home.can_start)) } }
+                ul class="jobs" { @for job in active { (active_job(job, home)) } }
             }
             @if !shown.is_empty() {
                 h3 class="minor" { "Ended" }
-                ul class="jobs" { @for job in shown { (ended_job(job, &zone)) } }
+                ul class="jobs" { @for job in shown { (ended_job(job, &home.doubtful, &zone)) } }
             }
             @if !more.is_empty() {
                 details id="more-jobs" {
                     summary { (more.len()) " earlier" }
-                    ul class="jobs" { @for job in more { (ended_job(job, &zone)) } }
+                    ul class="jobs" { @for job in more { (ended_job(job, &home.doubtful, &zone)) } }
                 }
             }
         }
@@ -53,11 +53,13 @@ pub(crate) fn days(job: &Job) -> String {
     format::days(job.start_date, job.end_date)
 }
 
-/// The bar and the figures beside it, which scripts bring up to date.
+/// The bar and the figures beside it, which scripts bring up to date. The share is that of the tickets, or of a
+/// backfill's months: once all tickets are read it says nothing more of what is left to do.
 pub(crate) fn progress(job: &Job) -> Markup {
-    let percent = job.percent.map(|percent| percent.min(100));
+    let counted = job.is_backfill() || job.percent.is_none_or(|percent| percent < 100);
+    let percent = job.percent.filter(|_| counted);
     html! {
-        div class="progress" data-job=(job.job_name) data-job-state=(state(job.state)) {
+        div class="progress" data-job=(job.job_name) data-job-state=(states(job)) {
             @if job.state == JobState::Running {
                 progress max="100" value=[percent] aria-label={ "Progress of the report for " (days(job)) } {}
             }
@@ -69,7 +71,9 @@ pub(crate) fn progress(job: &Job) -> Markup {
                         (None, _) => "starting",
                     }
                 }
-                span data-field="rows" { @if let Some(rows) = job.rows { " · " (format::count(rows)) " rows" } }
+                span data-field="rows" {
+                    @if let Some(rows) = job.rows.filter(|_| counted) { " · " (format::count(rows)) " tickets" }
+                }
                 span data-field="percent" { @if let Some(percent) = percent { " · " (percent) " %" } }
             }
         }
@@ -85,33 +89,33 @@ pub(crate) fn cancel(job: &Job) -> Markup {
     }
 }
 
-fn active_job(job: &Job, viewer: &Viewer, can_cancel: bool) -> Markup {
+fn active_job(job: &Job, home: &Home) -> Markup {
     html! {
         li id={ "job-" (job.job_name) } {
-            div class="job-head" { a href=(format::job_link(&job.job_name)) { (days(job)) } (job_badge(job)) }
+            div class="job-head" { a href=(format::job_link(&job.job_name)) { (days(job)) } (job_badge(job, &home.doubtful)) }
             (progress(job))
-            @if let Some(reason) = &job.reason { p class="reason" { (reason) } }
+            @if let Some(reason) = &job.reason { p class="reason" { (prose(reason)) } }
             div class="actions" {
-                @if viewer.role >= Role::Operator {
+                @if home.viewer.role >= Role::Operator {
                     a href={ (format::job_link(&job.job_name)) "#log" } {
                         "Log" span class="unseen" { " of " (days(job)) }
                     }
                 }
-                @if can_cancel { (cancel(job)) }
+                @if home.can_start { (cancel(job)) }
             }
         }
     }
 }
 
-fn ended_job(job: &Job, zone: &TimeZone) -> Markup {
+fn ended_job(job: &Job, doubtful: &Doubtful, zone: &TimeZone) -> Markup {
     html! {
         li id={ "job-" (job.job_name) } {
-            div class="job-head" { a href=(format::job_link(&job.job_name)) { (days(job)) } (job_badge(job)) }
+            div class="job-head" { a href=(format::job_link(&job.job_name)) { (days(job)) } (job_badge(job, doubtful)) }
             p class="muted" {
                 (time(job.completion_time.unwrap_or(job.creation_timestamp), zone))
                 @if let Some(took) = took(job) { ", took " (took) }
             }
-            @if let Some(reason) = &job.reason { p class="reason" { (reason) } }
+            @if let Some(reason) = &job.reason { p class="reason" { (prose(reason)) } }
         }
     }
 }
@@ -121,8 +125,14 @@ pub(crate) fn took(job: &Job) -> Option<String> {
     Some(format::duration(job.completion_time?.duration_since(job.start_time?)))
 }
 
+/// Its state and those of its months, as scripts compare them.
+fn states(job: &Job) -> String {
+    let all = std::iter::once(job.state).chain(job.months.iter().map(|month| month.state));
+    all.map(state).collect::<Vec<_>>().join(" ")
+}
+
 /// A state as the API writes it.
-pub(crate) fn state(state: JobState) -> &'static str {
+fn state(state: JobState) -> &'static str {
     match state {
         JobState::Queued => "queued",
         JobState::Running => "running",

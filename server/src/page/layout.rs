@@ -12,6 +12,8 @@ use super::{
 pub enum Needs {
     /// Nothing.
     Nothing,
+    /// Nothing, and no events: it stays as it is.
+    Stillness,
     /// What draws plots.
     Plots,
     /// What follows a log.
@@ -43,7 +45,7 @@ pub fn layout(title: &str, viewer: Option<&Viewer>, needs: Needs, body: &Markup)
                 }
                 @if needs == Needs::Log { script type="module" src=(assets::address("log.js")) {} }
             }
-            body data-events[viewer.is_some()] {
+            body data-events[viewer.is_some() && needs != Needs::Stillness] {
                 a class="skip" href="#main" { "Skip to the content" }
                 header class="top" {
                     a class="home" href="/" {

@@ -4,8 +4,11 @@ use jiff::{Timestamp, tz::TimeZone};
 use maud::{Markup, html};
 use pipeline::manifest::Money;
 
-use super::{format, view::MonthState};
-use crate::launcher::{Job, JobState};
+use super::{
+    format,
+    view::{Doubtful, MonthState},
+};
+use crate::launcher::{Job, JobMonth, JobState};
 
 /// The shape that stands beside a word, so that no state is told by its colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,21 +62,33 @@ pub(crate) fn badge(tone: &str, shape: Shape, words: &str) -> Markup {
 pub(crate) fn month_badge(state: MonthState) -> Markup {
     match state {
         MonthState::Published => badge("ok", Shape::Check, "published"),
-        MonthState::ControlsFailed => badge("warn", Shape::Triangle, "controls failed"),
+        MonthState::ControlsFailed => controls_failed(),
         MonthState::Missing => badge("idle", Shape::Ring, "missing"),
+        MonthState::Waiting => badge("idle", Shape::Clock, "waiting"),
         MonthState::Running => badge("busy", Shape::Play, "running"),
         MonthState::Failed => badge("bad", Shape::Cross, "failed"),
         MonthState::Outdated => badge("old", Shape::Clock, "outdated"),
     }
 }
 
-/// How far a job has come.
-pub(crate) fn job_badge(job: &Job) -> Markup {
-    state_badge(job.state, job.unchanged)
+/// What is said of an edition before anything else.
+pub(crate) fn controls_failed() -> Markup {
+    badge("warn", Shape::Triangle, "controls failed")
 }
 
-/// How far a job, or a month of one, has come.
-pub(crate) fn state_badge(state: JobState, unchanged: bool) -> Markup {
+/// How far a job has come.
+pub(crate) fn job_badge(job: &Job, doubtful: &Doubtful) -> Markup {
+    let fails = job.state == JobState::Succeeded && doubtful.count(job) > 0;
+    if fails { controls_failed() } else { state_badge(job.state, job.unchanged) }
+}
+
+/// How far a month of a job has come.
+pub(crate) fn job_month_badge(month: &JobMonth, doubtful: &Doubtful) -> Markup {
+    let fails = month.edition.is_some_and(|edition| doubtful.0.contains(&(month.month, edition)));
+    if fails { controls_failed() } else { state_badge(month.state, month.unchanged) }
+}
+
+fn state_badge(state: JobState, unchanged: bool) -> Markup {
     match state {
         JobState::Queued => badge("idle", Shape::Clock, "waiting"),
         JobState::Running => badge("busy", Shape::Play, "running"),
@@ -87,6 +102,25 @@ pub(crate) fn state_badge(state: JobState, unchanged: bool) -> Markup {
 /// An instant. Scripts write how long ago it was, where it is recent.
 pub(crate) fn time(at: Timestamp, zone: &TimeZone) -> Markup {
     html! { time datetime=(at) data-ago { (format::instant(at, zone)) } }
+}
+
+/// An instant to the second, for good.
+pub(crate) fn at(at: Timestamp, zone: &TimeZone) -> Markup {
+    html! { time datetime=(at) { (format::moment(at, zone)) } }
+}
+
+/// What is wrong, in the words of whoever found it: what stands between backticks is code, and the documentation's
+/// address a link.
+pub(crate) fn prose(text: &str) -> Markup {
+    // Without its fellow, a backtick is one.
+    let paired = text.matches('`').count() / 2 * 2;
+    html! {
+        @for (place, part) in text.splitn(paired + 1, '`').enumerate() {
+            @if place % 2 == 0 { (part) }
+            @else if part == "/docs" { a href=(part) { code { (part) } } }
+            @else { code { (part) } }
+        }
+    }
 }
 
 /// Amounts, one below the other, at most `most` of them.

@@ -25,7 +25,7 @@ pub fn sign_in(failed: bool, next: &str) -> Markup {
             }
             p id="token-hint" class="muted" {
                 "Whoever runs the server makes tokens with "
-                code { "report-server token --name NAME --role viewer" } "."
+                code class="command" { "report-server token --name NAME --role viewer" }
             }
         }
     };

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     format,
-    parts::{Shape, badge, time},
+    parts::{Shape, badge, controls_failed, time},
     snippets,
     view::{Home, Role, SnapshotItem, StoreState},
 };
@@ -74,6 +74,7 @@ fn row(item: &SnapshotItem, may_load: bool, zone: &TimeZone) -> Markup {
             th scope="row" role="rowheader" {
                 a href=(format::edition_link(&id, item.edition)) { (name) }
                 " " span class="muted nowrap" { "edition " (item.edition) }
+                @if item.failed_controls > 0 { " " (controls_failed()) }
                 @if item.provisional { " " (badge("old", Shape::Clock, "provisional")) }
             }
             td role="cell" class="number" data-label="Tickets" { (format::count(item.rows)) }

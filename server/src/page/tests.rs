@@ -4,8 +4,11 @@ use jiff::Timestamp;
 use pipeline::manifest::Money;
 
 use super::{
-    home, job, problem, sign_in,
-    view::{Home, JobView, Listing, Month, MonthState, ReportItem, Role, StoreState, Viewer},
+    backfill, home, job, problem, sign_in,
+    view::{
+        BackfillView, Doubtful, Home, JobView, Listing, Month, MonthState, ProblemView, ReportItem, Role, StoreState,
+        Viewer,
+    },
 };
 use crate::launcher::{Job, JobMonth, JobState, PeriodKind};
 
@@ -79,6 +82,7 @@ fn page(role: Role, store: StoreState, state: MonthState) -> Home {
         store,
         months: vec![month],
         jobs: vec![failed_job()],
+        doubtful: Doubtful::default(),
         reports: Listing {
             items: vec![item],
             total: 90,
@@ -95,6 +99,34 @@ fn page(role: Role, store: StoreState, state: MonthState) -> Home {
     }
 }
 
+fn shown(job: Job) -> JobView {
+    JobView {
+        viewer: viewer(Role::Operator),
+        job,
+        doubtful: Doubtful::default(),
+        log: Some(HOSTILE.to_owned()),
+        zone: HOSTILE.to_owned(),
+        in_cluster: true,
+    }
+}
+
+fn refusal(status: u16, detail: &str) -> ProblemView {
+    let (viewer, from) = (Some(viewer(Role::Viewer)), Some("/?search=\"".to_owned()));
+    ProblemView { viewer, status, title: "Bad Request", detail: detail.to_owned(), from }
+}
+
+/// A job that has published the second edition of November, as a report of its own or as a month of a backfill.
+fn published(period: PeriodKind) -> Job {
+    let mut job = Job { state: JobState::Succeeded, period, stage: None, reason: None, ..failed_job() };
+    if period == PeriodKind::Backfill {
+        let month = &mut job.months[0];
+        (month.state, month.reason, month.edition) = (JobState::Succeeded, None, Some(2));
+    } else {
+        (job.period_id, job.edition, job.months) = (Some("2025-11".to_owned()), Some(2), Vec::new());
+    }
+    job
+}
+
 fn ready() -> StoreState {
     StoreState::Ready { bytes: 1, free: Some(1) }
 }
@@ -105,13 +137,17 @@ fn what_others_wrote_never_becomes_markup() {
     let pages = [
         home::home(&page(Role::Operator, ready(), MonthState::Failed)),
         home::home(&page(Role::Viewer, gone, MonthState::Running)),
-        job::job(&JobView {
+        job::job(&shown(failed_job())),
+        problem::problem(&refusal(403, HOSTILE)),
+        backfill::backfill(&BackfillView {
             viewer: viewer(Role::Operator),
-            job: failed_job(),
-            log: Some(HOSTILE.to_owned()),
-            zone: HOSTILE.to_owned(),
+            from: HOSTILE.to_owned(),
+            to: HOSTILE.to_owned(),
+            all: true,
+            parallel: HOSTILE.to_owned(),
+            error: Some(format!("`{HOSTILE}` is no month")),
+            plan: None,
         }),
-        problem::problem(Some(&viewer(Role::Viewer)), 404, HOSTILE, HOSTILE),
         sign_in::sign_in(true, HOSTILE),
     ];
     for page in pages.map(|page| page.into_string()) {
@@ -136,6 +172,7 @@ fn every_state_of_a_month_is_told_in_words() {
         (MonthState::Published, "published"),
         (MonthState::ControlsFailed, "controls failed"),
         (MonthState::Missing, "missing"),
+        (MonthState::Waiting, "waiting"),
         (MonthState::Running, "running"),
         (MonthState::Failed, "failed"),
         (MonthState::Outdated, "outdated"),
@@ -158,4 +195,58 @@ fn headings_and_pages_of_the_list_keep_the_search() {
         assert!(page.contains(&format!("href=\"{link}\"")), "{link}");
     }
     assert!(page.contains("aria-sort=\"descending\""));
+}
+
+#[test]
+fn an_edition_of_which_a_control_failed_is_no_success() {
+    let doubtful = Doubtful([("2025-11".parse().unwrap(), 2)].into());
+    for period in [PeriodKind::Custom, PeriodKind::Backfill] {
+        let job = published(period);
+        let (good, bad) = (shown(job.clone()), JobView { doubtful: doubtful.clone(), ..shown(job.clone()) });
+        let [good, bad] = [good, bad].map(|view| job::job(&view).into_string());
+        assert!(good.contains("</svg>published</span>") && !good.contains("controls failed"), "{good}");
+        assert!(!bad.contains("</svg>published</span>") && bad.contains("</svg>controls failed</span>"), "{bad}");
+        assert!(bad.contains("notice warn") && !bad.contains("notice ok") && bad.contains("Don't use"), "{bad}");
+        assert!(bad.contains("href=\"/editions/2025-11/2\""), "{bad}");
+
+        let page = page(Role::Viewer, ready(), MonthState::Missing);
+        let listed = |doubtful| home::home(&Home { jobs: vec![job.clone()], doubtful, ..page.clone() }).into_string();
+        assert!(listed(Doubtful::default()).contains("</svg>published</span>"));
+        assert!(listed(doubtful.clone()).contains("</svg>controls failed</span>"));
+    }
+}
+
+#[test]
+fn a_backfills_progress_stands_by_the_job_and_by_none_of_its_months() {
+    for (period, times) in [(PeriodKind::Custom, 2), (PeriodKind::Backfill, 1)] {
+        let job = Job { state: JobState::Running, period, percent: Some(25), rows: Some(50), ..failed_job() };
+        let page = page(Role::Viewer, ready(), MonthState::Running);
+        let page = home::home(&Home { jobs: vec![job], ..page }).into_string();
+        assert_eq!(page.matches(" · 50 tickets").count(), times, "{page}");
+        assert_eq!(page.matches("25 %").count(), times, "{page}");
+    }
+}
+
+#[test]
+fn the_share_of_the_tickets_is_told_until_all_are_read() {
+    let job = Job { state: JobState::Running, percent: Some(100), rows: Some(50), ..published(PeriodKind::Custom) };
+    let page = job::job(&shown(Job { stage: Some("refunds".to_owned()), ..job })).into_string();
+    assert!(page.contains("refunds") && !page.contains("100 %") && !page.contains("50 tickets"), "{page}");
+}
+
+#[test]
+fn the_months_of_a_job_scroll_inside_their_frame() {
+    let page = job::job(&shown(published(PeriodKind::Backfill))).into_string();
+    let table = page.find("<table").unwrap();
+    assert!(page[..table].rfind("class=\"scroll").is_some_and(|at| !page[at..table].contains("</div>")), "{page}");
+}
+
+#[test]
+fn a_refusal_says_who_is_signed_in_and_leads_back() {
+    let page = problem::problem(&refusal(403, "a viewer may not do this")).into_string();
+    assert!(page.contains("(viewer)") && page.contains("Sign out") && !page.contains("href=\"/sign-in\""), "{page}");
+    let page = problem::problem(&refusal(400, "`x` is no day; `/docs` says more, ` too")).into_string();
+    assert!(page.contains("<h1>That can't be done</h1>") && !page.contains("Bad Request"), "{page}");
+    assert!(page.contains("<code>x</code> is no day; <a href=\"/docs\"><code>/docs</code></a> says more, ` too"));
+    assert!(page.contains("href=\"/?search=&quot;\" data-back"), "{page}");
 }

@@ -1,5 +1,7 @@
 //! What the pages show. The handlers fill these shapes; nothing here reads a store or a job.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, civil::Date};
 use pipeline::{
     manifest::{Manifest, Money},
@@ -29,12 +31,26 @@ pub enum MonthState {
     ControlsFailed,
     /// It has no edition.
     Missing,
-    /// A job makes it, or waits to.
+    /// A job is about to make it.
+    Waiting,
+    /// A job makes it.
     Running,
     /// The last job failed, and there is no edition.
     Failed,
     /// Its newest edition is of an older schema version than the program's.
     Outdated,
+}
+
+/// Editions of which a control doesn't hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doubtful(pub BTreeSet<(PeriodId, u32)>);
+
+impl Doubtful {
+    /// How many of a job's editions are among them.
+    #[must_use]
+    pub fn count(&self, job: &Job) -> usize {
+        job.editions().filter(|edition| self.0.contains(edition)).count()
+    }
 }
 
 /// A month on the board.
@@ -125,6 +141,8 @@ pub struct SnapshotItem {
     pub created: Timestamp,
     /// Whether the period wasn't over at the cut.
     pub provisional: bool,
+    /// How many of its controls don't hold.
+    pub failed_controls: usize,
 }
 
 /// Whether the store can be read.
@@ -158,6 +176,8 @@ pub struct Home {
     pub months: Vec<Month>,
     /// Jobs that run or wait, and the last ten that ended, the newest first.
     pub jobs: Vec<Job>,
+    /// Those of the jobs' editions of which a control doesn't hold.
+    pub doubtful: Doubtful,
     /// The workbooks.
     pub reports: Listing,
     /// The snapshots, the newest period first.
@@ -174,17 +194,34 @@ pub struct Home {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BackfillView {
     /// Who looks.
-    pub viewer: Option<Viewer>,
+    pub viewer: Viewer,
     /// The first month, as `YYYY-MM`.
     pub from: String,
     /// The last month.
     pub to: String,
     /// Whether months that need no report are wanted too.
     pub all: bool,
-    /// How many at once are wanted.
-    pub parallel: Option<u16>,
-    /// What would be done.
+    /// How many at once are wanted, as it was typed.
+    pub parallel: String,
+    /// What is wrong with that.
+    pub error: Option<String>,
+    /// What would be done; `None` where something is wrong.
     pub plan: Option<Plan>,
+}
+
+/// What a browser shows when a request can't be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemView {
+    /// Who looks; `None` for nobody that is known.
+    pub viewer: Option<Viewer>,
+    /// The status.
+    pub status: u16,
+    /// The status in words.
+    pub title: &'static str,
+    /// What is wrong, and what to do.
+    pub detail: String,
+    /// The page from which they came, as a path.
+    pub from: Option<String>,
 }
 
 /// An edition's page.
@@ -211,8 +248,12 @@ pub struct JobView {
     pub viewer: Viewer,
     /// The job.
     pub job: Job,
+    /// Those of its editions of which a control doesn't hold.
+    pub doubtful: Doubtful,
     /// Its log so far; `None` if the viewer may not read logs.
     pub log: Option<String>,
     /// The report's time zone by its IANA name.
     pub zone: String,
+    /// Whether a cluster executes it, so that its namespace is one.
+    pub in_cluster: bool,
 }

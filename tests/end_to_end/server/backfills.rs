@@ -134,6 +134,9 @@ fn the_page_shows_what_would_be_made_before_it_is() {
     assert!(asked.text().contains("Make 2 reports"));
     let wrong = server.request("GET", "/backfill?from=2025-02&to=2025-01").for_page().send();
     assert!(wrong.status == 400 && wrong.text().contains("swap the two"));
+    assert!(wrong.text().contains("value=\"2025-02\""), "the form is no longer filled in: {}", wrong.text());
+    let typed = server.request("POST", "/backfill").for_page().form("from=2025-01&to=2025-02&parallel=many").send();
+    assert!(typed.status == 400 && typed.text().contains("<code>many</code> months"), "{}", typed.text());
     let started = server.request("POST", "/backfill").form("from=2025-01&to=2025-02&parallel=").send();
     assert_eq!(started.status, 303);
     let place = started.header("location").unwrap();

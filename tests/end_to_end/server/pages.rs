@@ -75,9 +75,13 @@ fn a_report_is_started_and_cancelled_by_forms() {
         .request("POST", "/start")
         .for_page()
         .form("period=custom&startDate=2025-01-31&endDate=2025-01-01")
+        .header("referer", &format!("http://{}/?search=a", server.address))
         .send();
     assert_eq!(wrong.status, 400);
     assert!(wrong.header("content-type").unwrap().starts_with("text/html") && wrong.text().contains("swap"));
+    assert!(wrong.text().contains("href=\"/?search=a\"") && !wrong.text().contains("startDate"), "{}", wrong.text());
+    let elsewhere = server.request("GET", "/jobs/none").for_page().header("referer", "https://evil.example/x").send();
+    assert!(elsewhere.status == 404 && !elsewhere.text().contains(">Back<"), "{}", elsewhere.text());
 }
 
 #[test]
@@ -108,7 +112,10 @@ fn signing_in_makes_a_cookie_that_pages_take_and_signing_out_ends_it() {
     let with = |method: &str, path: &str| server.request(method, path).for_page().header("cookie", &cookie).send();
     let home = with("GET", "/");
     assert!(home.status == 200 && home.text().contains("the-viewer") && !home.text().contains("action=\"/start\""));
-    assert_eq!(with("POST", "/start").status, 403);
+    let refused = with("POST", "/start");
+    assert!(refused.status == 403 && refused.text().contains("the-viewer"), "{}", refused.text());
+    let nowhere = with("GET", "/nowhere");
+    assert!(nowhere.status == 404 && nowhere.text().contains("the-viewer"), "{}", nowhere.text());
     assert_eq!(with("GET", "/api/k8s/reports").status, 200);
 
     // Nobody is led elsewhere.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     layout::{Needs, layout},
+    parts::prose,
     view::Viewer,
 };
 
@@ -19,7 +20,7 @@ pub fn documentation(viewer: &Viewer, api: &Value) -> Markup {
         h1 { "The API" }
         p {
             "Programs show a token in the header " code { "Authorization: Bearer TOKEN" } ". Whatever isn't a success has a body "
-            "of JSON whose " code { "error" } " says what is wrong and what to do. All of it for programs: "
+            "of JSON, " code { "application/problem+json" } ", whose " code { "error" } " says what is wrong and what to do. All of it for programs: "
             a href="/api/openapi.json" { "openapi.json" } "."
         }
         @for tag in tags {
@@ -30,8 +31,8 @@ pub fn documentation(viewer: &Viewer, api: &Value) -> Markup {
                     article class="operation" {
                         h3 { code { (method.to_uppercase()) " " (path) } }
                         p { (text(&operation["summary"])) "." }
-                        @if let Some(more) = operation["description"].as_str() { p { (more) } }
-                        (parameters(operation))
+                        @if let Some(more) = operation["description"].as_str() { p { (prose(more)) } }
+                        (parameters(api, operation))
                         (answers(operation))
                     }
                 }
@@ -53,7 +54,16 @@ fn operations<'a>(api: &'a Value, tag: &'a str) -> impl Iterator<Item = (&'stati
     })
 }
 
-fn parameters(operation: &Value) -> Markup {
+/// The values that a parameter may have, where they are named.
+fn values<'a>(api: &'a Value, schema: &'a Value) -> Vec<&'a str> {
+    let named = schema["$ref"].as_str().and_then(|name| api.pointer(name.strip_prefix('#')?));
+    let parts = ["oneOf", "anyOf", "allOf"].map(|key| schema[key].as_array().into_iter().flatten());
+    let own = schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let others = named.into_iter().chain(parts.into_iter().flatten());
+    own.chain(others.flat_map(|part| values(api, part))).collect()
+}
+
+fn parameters(api: &Value, operation: &Value) -> Markup {
     let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
     html! {
         @if !parameters.is_empty() {
@@ -63,7 +73,13 @@ fn parameters(operation: &Value) -> Markup {
                         code { (text(&parameter["name"])) }
                         " " span class="muted" { "in the " (text(&parameter["in"])) }
                     }
-                    dd { (text(&parameter["description"])) }
+                    dd {
+                        (prose(text(&parameter["description"])))
+                        @for (place, value) in values(api, &parameter["schema"]).into_iter().enumerate() {
+                            @if place == 0 { " One of " } @else { ", " }
+                            code { (value) }
+                        }
+                    }
                 }
             }
         }
@@ -71,14 +87,19 @@ fn parameters(operation: &Value) -> Markup {
 }
 
 fn answers(operation: &Value) -> Markup {
-    let answers = operation["responses"].as_object();
+    let all = operation["responses"].as_object().into_iter().flatten();
+    let (refusals, answers): (Vec<_>, Vec<_>) = all.partition(|(status, _)| status.starts_with(['4', '5']));
     html! {
         p class="muted" {
-            "Answers: "
-            @for (place, (status, answer)) in answers.into_iter().flatten().enumerate() {
+            "Answers "
+            @for (place, (status, answer)) in answers.into_iter().enumerate() {
                 @if place > 0 { ", " }
                 (status)
                 @for kind in answer["content"].as_object().into_iter().flat_map(|content| content.keys()) { " " (kind) }
+            }
+            @for (place, (status, _)) in refusals.into_iter().enumerate() {
+                @if place == 0 { "; refuses with " } @else { ", " }
+                (status)
             }
         }
     }

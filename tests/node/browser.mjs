@@ -337,9 +337,9 @@ try {
   await theListIsSearchedAndSorted(page);
   await aJobIsCancelled(page);
   await daysThatCannotBeAreRefused(page);
-  await monthsAreMadeInTheWidthThereIs(page);
   await otherPagesAreRightToo(page);
-  say("lists, a cancelled job, days that can't be, all other pages");
+  await monthsAreMadeInTheWidthThereIs(page);
+  say("lists, a cancelled job, days that can't be, all other pages, months made by one job");
   await aRestartAsksForASignIn(page);
   say("after a restart one signs in again, and is where one was");
   await context.close();

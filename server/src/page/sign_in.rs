@@ -25,7 +25,10 @@ pub fn sign_in(failed: bool, next: &str) -> Markup {
             }
             p id="token-hint" class="muted" {
                 "Whoever runs the server makes tokens with "
-                code class="command" { "report-server token --name NAME --role viewer" }
+                code {
+                    "report-server token " span class="nowrap" { "--name NAME" } " " span class="nowrap" { "--role viewer" }
+                }
+                "."
             }
         }
     };

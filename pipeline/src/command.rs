@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     panic::catch_unwind,
     path::Path,
     sync::{Mutex, PoisonError},
@@ -211,19 +211,22 @@ fn look(args: &CheckArgs, reporter: &Reporter) -> u8 {
     if args.json {
         say(&serde_json::to_string_pretty(&findings).unwrap_or_default());
     } else {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
-        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(CHECK_WIDTH);
-        table.set_header(["", "What", "Found"]);
-        for finding in &findings {
+        let rows = findings.iter().map(|finding| {
             let mark = match finding.state {
                 State::Ok => "ok",
                 State::Warning => "warning",
                 State::Failed => "FAILED",
             };
-            table.add_row([mark, &finding.subject, &finding.detail]);
+            [mark, &finding.subject, &finding.detail]
+        });
+        if std::io::stdout().is_terminal() {
+            let mut table = Table::new();
+            table.load_style(UTF8_HORIZONTAL_ONLY).set_header(["", "What", "Found"]);
+            table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(CHECK_WIDTH);
+            say(&table.add_rows(rows).to_string());
+        } else {
+            rows.for_each(|[mark, subject, detail]| say(&format!("{mark:<8}{subject}: {detail}")));
         }
-        say(&table.to_string());
     }
     findings.iter().map(|finding| finding.exit_code).find(|&code| code != 0).unwrap_or(0)
 }

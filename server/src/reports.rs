@@ -258,11 +258,13 @@ pub async fn download(
     if !is_report_name(&name) {
         return Err(missing());
     }
+    let contents = app.index.contents().await?;
     let found = match app.digests.opened(&app.store, Place::Workbook(&name)).await? {
+        // What the last look into the store hasn't found may be finished since.
+        Some(_) if contents.report(&name).is_none() && !app.store.is_finished(&name).await? => None,
         Some(found) => Some(found),
         // It may still wait for its name.
         None => {
-            let contents = app.index.contents().await?;
             match contents.report(&name).filter(|report| report.pending).and_then(|report| report.edition.as_deref()) {
                 Some(of) => app.digests.opened(&app.store, Place::PendingWorkbook(of.period, of.edition)).await?,
                 None => None,

@@ -23,6 +23,9 @@ use crate::{
     workplace::command,
 };
 
+/// What every finished workbook ends with, and nothing else: an archive of no files.
+pub const EMPTY_ARCHIVE: &[u8; 22] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
 /// Tokens that the tests' servers know, by name and role.
 pub const TOKENS: [&str; 4] = ["metrics", "viewer", "analyst", "operator"];
 

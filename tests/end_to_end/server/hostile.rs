@@ -178,7 +178,7 @@ fn too_many_requests_of_one_sender_are_told_to_wait() {
 fn a_store_that_is_gone_is_said_and_comes_back_without_a_restart() {
     let work = Workplace::new();
     fs::create_dir(work.store().path()).unwrap();
-    fs::write(work.store().file("ticketing-report-2001-01.xlsx"), b"old").unwrap();
+    fs::write(work.store().file("ticketing-report-2001-01.xlsx"), tests::server::EMPTY_ARCHIVE).unwrap();
     let server = Setup::new(&work.store()).start();
     assert_eq!(server.get("/readyz").status, 200);
     let (store, away) = (work.store().path().to_path_buf(), work.file("away"));

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tests::{
     database::{Database, Kind, MEDIUM, SMALL},
     guard::shared_folder,
-    server::{Server, Setup},
+    server::{EMPTY_ARCHIVE, Server, Setup},
     store_folder::StoreFolder,
     workplace::Workplace,
 };
@@ -46,7 +46,7 @@ fn store() -> StoreFolder {
         work.succeed(&database, &["--period", "2025-01", "--store", to, "--force"]);
         work.succeed(&database, &["--period", "2025-02", "--store", to]);
         work.succeed(&database, &["--start-date", "2025-01-10", "--end-date", "2025-01-12", "--store", to]);
-        fs::write(folder.join(UNMANAGED), b"PK\x05\x06, or so it seems..").unwrap();
+        fs::write(folder.join(UNMANAGED), EMPTY_ARCHIVE).unwrap();
         for (name, bytes) in UNFINISHED {
             fs::write(folder.join(name), bytes).unwrap();
         }

@@ -20,6 +20,9 @@ from measuring import MIB, Failed, Workplace, measured, tell
 # A name of the old service, which no manifest has to name.
 NAME = "ticketing-report-2001-01.xlsx"
 
+# What a ZIP archive ends with.
+END = b"PK\x05\x06" + bytes(18)
+
 MOST_MEMORY_MIB = 128
 
 # All of it must be over by then, in seconds, and no connection may stand still so long.
@@ -107,8 +110,9 @@ def main():
         place.store.mkdir()
         digest = hashlib.sha256()
         with (place.store / NAME).open("wb") as file:
-            for _ in range(size_mib):
-                digest.update(piece := os.urandom(MIB))
+            # The last of it as in every archive, or it would be no finished workbook.
+            for end in [b""] * (size_mib - 1) + [END]:
+                digest.update(piece := os.urandom(MIB - len(end)) + end)
                 file.write(piece)
         # A few at a time, where there are only a few, so that some have to come back.
         with place.serve(*(["--downloads", "8"] if options.short else [])) as server:

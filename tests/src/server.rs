@@ -26,6 +26,12 @@ use crate::{
 /// What every finished workbook ends with, and nothing else: an archive of no files.
 pub const EMPTY_ARCHIVE: &[u8; 22] = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
+/// So many bytes that end as every finished workbook does.
+#[must_use]
+pub fn workbook(byte: u8, size: usize) -> Vec<u8> {
+    [&vec![byte; size - EMPTY_ARCHIVE.len()], &EMPTY_ARCHIVE[..]].concat()
+}
+
 /// Tokens that the tests' servers know, by name and role.
 pub const TOKENS: [&str; 4] = ["metrics", "viewer", "analyst", "operator"];
 

@@ -176,7 +176,7 @@ fn pages_of_other_sites_start_nothing() {
 fn who_did_what_stands_in_the_audit_log() {
     let work = Workplace::new();
     fs::create_dir(work.store().path()).unwrap();
-    fs::write(work.store().file("ticketing-report-2001-01.xlsx"), b"old").unwrap();
+    fs::write(work.store().file("ticketing-report-2001-01.xlsx"), tests::server::EMPTY_ARCHIVE).unwrap();
     let server = Setup::new(&work.store()).with(&["--report-command", "/nowhere"]).tokens(work.path()).start();
     let ask = |method: &str, path: &str, role: &str| server.request(method, path).as_role(role).send();
     for _ in 0..3 {

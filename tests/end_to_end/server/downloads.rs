@@ -7,7 +7,7 @@ use std::{
 };
 
 use tests::{
-    server::{Answer, Server, Setup},
+    server::{Answer, EMPTY_ARCHIVE, Server, Setup, workbook},
     store_folder::sha256,
     workplace::Workplace,
 };
@@ -143,7 +143,7 @@ fn a_workbook_that_is_replaced_is_sent_to_its_end_as_it_was() {
     fs::create_dir(work.store().path()).unwrap();
     let name = "ticketing-report-2001-01.xlsx";
     let (file, next) = (work.store().file(name), work.file("next"));
-    let content = |byte: u8| vec![byte; 12_000_000];
+    let content = |byte: u8| workbook(byte, 12_000_000);
     fs::write(&file, content(b'1')).unwrap();
     let server = Setup::new(&work.store()).start();
     let path = format!("/api/k8s/reports/{name}");
@@ -173,7 +173,7 @@ fn more_downloads_than_allowed_are_told_to_come_back() {
     let work = Workplace::new();
     fs::create_dir(work.store().path()).unwrap();
     let name = "ticketing-report-2001-01.xlsx";
-    fs::write(work.store().file(name), vec![7; 30_000_000]).unwrap();
+    fs::write(work.store().file(name), workbook(7, 30_000_000)).unwrap();
     let server = Setup::new(&work.store()).with(&["--downloads", "2"]).start();
     let path = format!("/api/k8s/reports/{name}");
     // Two that are begun and don't go on.
@@ -198,8 +198,9 @@ fn twenty_downloads_at_once_are_all_whole() {
     fs::create_dir(work.store().path()).unwrap();
     let name = "ticketing-report-2001-01.xlsx";
     let mut file = fs::File::create(work.store().file(name)).unwrap();
-    let content: Vec<u8> =
+    let mut content: Vec<u8> =
         (0..5_u32 << 20).map(|i| u8::try_from(i.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
+    content.extend(EMPTY_ARCHIVE);
     file.write_all(&content).unwrap();
     let server = Setup::new(&work.store()).start();
     let path = format!("/api/k8s/reports/{name}");

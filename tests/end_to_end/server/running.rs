@@ -7,7 +7,11 @@ use std::{
     process::Command,
 };
 
-use tests::{server::Setup, tools, waiting, workplace::Workplace};
+use tests::{
+    server::{Setup, workbook},
+    tools, waiting,
+    workplace::Workplace,
+};
 
 use super::{server, store};
 
@@ -16,7 +20,7 @@ fn what_is_under_way_comes_to_its_end_when_the_server_is_terminated() {
     let work = Workplace::new();
     fs::create_dir(work.store().path()).unwrap();
     let name = "ticketing-report-2001-01.xlsx";
-    fs::write(work.store().file(name), vec![9; 20_000_000]).unwrap();
+    fs::write(work.store().file(name), workbook(9, 20_000_000)).unwrap();
     let server = Setup::new(&work.store()).start();
     let mut stream = server.request("GET", &format!("/api/k8s/reports/{name}")).open();
     let mut beginning = [0; 1024];

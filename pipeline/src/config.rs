@@ -127,9 +127,10 @@ impl DatabaseAddress {
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         let url = Url::parse(address).map_err(|e| ConfigError::Address(e.to_string()))?;
-        // What a user's name or password has left in other parts of the address must not be shown with them.
-        if url.path().contains('@') || url.fragment().is_some() || url.query().is_some_and(|query| query.contains('@'))
-        {
+        // What a password has left in other parts of the address must not be shown with them. The query isn't shown, and
+        // may name a user with an `@`.
+        let broken = url.query().is_some_and(|query| query.contains('@')) && url.username().is_empty();
+        if url.path().contains('@') || url.fragment().is_some() || broken {
             return Err(ConfigError::Address(
                 "a `/`, `?`, `#` or `@` in the password must be written as %2F, %3F, %23 or %40".to_owned(),
             ));

@@ -266,12 +266,9 @@ impl Pull<'_> {
 /// snapshot is gone.
 fn cause(errors: impl Iterator<Item = Error>) -> Error {
     let mut errors: Vec<Error> = errors.collect();
-    let cause = errors.iter().position(|error| !is_consequence(error)).unwrap_or(0);
+    let consequence = |error: &Error| matches!(error, Error::Source(SourceError::CutLost(_)));
+    let cause = errors.iter().position(|error| !consequence(error)).unwrap_or(0);
     errors.swap_remove(cause)
-}
-
-fn is_consequence(error: &Error) -> bool {
-    matches!(error, Error::Source(SourceError::CutLost(_)))
 }
 
 /// Whether what was read is what the database counts and adds up itself.

@@ -165,6 +165,7 @@ impl TableWriter {
         let mut from = 0;
         for (row, day) in batch.column(*position).as_primitive::<Date32Type>().iter().enumerate() {
             let ended = std::mem::replace(last, day) != day;
+            // What is full ends by itself.
             let rows = self.writer.in_progress_rows() + row - from;
             if ended && rows % ROW_GROUP_ROWS >= ROW_GROUP_DAY_ROWS {
                 self.writer.write(&batch.slice(from, row - from))?;

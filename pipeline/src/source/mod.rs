@@ -6,6 +6,7 @@
 //! the SQL's two placeholders are only ever filled with instants made from a period.
 
 mod batch;
+mod explain;
 mod postgres;
 mod record;
 mod sqlite;
@@ -23,7 +24,7 @@ use crate::{
     manifest::{self, Totals},
 };
 
-pub(crate) use self::postgres::explain;
+pub(crate) use self::explain::explain;
 pub use self::postgres::{PostgresCut, PostgresSession, cancel_backends};
 
 /// Rows in each batch that a cut gives.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
 use jiff::civil::Date;
 use pipeline::period::{PeriodId, ReportPeriod};
 
@@ -63,7 +64,11 @@ pub(super) async fn until_over(launcher: &dyn JobLauncher, name: &str) -> Job {
 
 /// All of a log.
 pub(super) async fn log(launcher: &dyn JobLauncher, name: &str, follow: bool) -> String {
-    let pieces = launcher.logs(name, follow).await.unwrap();
+    text(launcher.logs(name, follow).await.unwrap()).await
+}
+
+/// What a log says to its end.
+async fn text(pieces: BoxStream<'static, Result<Bytes, LaunchError>>) -> String {
     let pieces: Vec<u8> = pieces.map(Result::unwrap).collect::<Vec<_>>().await.concat();
     String::from_utf8(pieces).unwrap()
 }
@@ -333,10 +338,11 @@ exit $code
         let second = launcher.start(&request("2025-02-01", "2025-02-28")).await.unwrap();
         assert_eq!(second.state, JobState::Queued);
         assert_eq!(log(launcher, &second.job_name, false).await, "");
-        let (followed, ()) = tokio::join!(log(launcher, &second.job_name, true), async {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            stage.go(true);
-        });
+        let mut pieces = launcher.logs(&second.job_name, true).await.unwrap();
+        let early = tokio::time::timeout(Duration::ZERO, pieces.next()).await;
+        assert!(early.is_err(), "the log ends before the job has had its turn");
+        stage.go(true);
+        let followed = text(pieces).await;
         assert!(followed.contains("\"started\"") && followed.contains("\"done\""), "{followed}");
         // One that is cancelled while it waits has nothing to say.
         stage.go(false);

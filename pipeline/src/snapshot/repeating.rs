@@ -1,0 +1,224 @@
+//! A column in which few values repeat: its chunk of a row group is a dictionary and one page of numbers.
+//!
+//! The parquet crate writes such chunks too. This one first compares a value with that of the row before, as most are
+//! the same; takes least and greatest from the dictionary; and keeps two bytes for each row, so that a chunk can be a
+//! single page, which readers like.
+
+use std::collections::HashMap;
+
+use arrow::{
+    array::{Array, AsArray},
+    datatypes::{
+        ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Int64Type, Time64MicrosecondType,
+        TimestampMicrosecondType,
+    },
+};
+use bytes::Bytes;
+use foldhash::fast::FixedState;
+use parquet::{
+    basic::{Compression, Encoding, PageType, Type},
+    column::{
+        page::{CompressedPage, Page, PageWriter},
+        writer::ColumnCloseResult,
+    },
+    data_type::ByteArray,
+    errors::ParquetError,
+    file::{
+        metadata::{ColumnChunkMetaData, PageEncodingStats},
+        statistics::Statistics,
+        writer::{SerializedPageWriter, TrackedWrite},
+    },
+    schema::types::ColumnDescPtr,
+};
+
+use super::hybrid;
+use crate::source::BATCH_ROWS;
+
+/// Most values in a dictionary, so that a number has two bytes.
+const VALUES: usize = 1 << 16;
+
+/// Bytes of a dictionary after which it takes no further values.
+const DICTIONARY_BYTES: usize = 1 << 20;
+
+/// Bytes of the longest text that the footer shows as a chunk's least or greatest.
+const SHOWN_BYTES: usize = 64;
+
+/// A column's chunk under way.
+pub(super) struct RepeatingColumn {
+    column: ColumnDescPtr,
+    dictionary: Dictionary,
+    /// For each row 1, or 0 where it is empty.
+    levels: Vec<u8>,
+    /// For each row that isn't empty the number of its value.
+    numbers: Vec<u16>,
+}
+
+impl RepeatingColumn {
+    pub(super) fn new(column: ColumnDescPtr) -> Self {
+        let values = column.physical_type();
+        let dictionary = Dictionary { values, numbers: HashMap::default(), plain: Vec::new() };
+        Self { column, dictionary, levels: Vec::new(), numbers: Vec::new() }
+    }
+
+    /// Whether the chunk must end, as the values of another batch might not find room.
+    pub(super) fn is_full(&self) -> bool {
+        self.dictionary.numbers.len() > VALUES - BATCH_ROWS || self.dictionary.plain.len() > DICTIONARY_BYTES
+    }
+
+    /// Adds the column of a batch, of the type that the table's schema declares.
+    pub(super) fn add(&mut self, values: &dyn Array) -> Result<(), ParquetError> {
+        match values.data_type() {
+            DataType::Utf8 => self.number(values.as_string::<i32>().iter().map(|of| of.map(str::as_bytes))),
+            DataType::Date32 => self.integers::<Date32Type, 4>(values, i32::to_le_bytes),
+            DataType::Int64 => self.integers::<Int64Type, 8>(values, i64::to_le_bytes),
+            DataType::Time64(_) => self.integers::<Time64MicrosecondType, 8>(values, i64::to_le_bytes),
+            DataType::Timestamp(..) => self.integers::<TimestampMicrosecondType, 8>(values, i64::to_le_bytes),
+            // An amount has twelve digits.
+            DataType::Decimal128(..) => {
+                self.integers::<Decimal128Type, 8>(values, |amount| (amount as i64).to_le_bytes());
+            }
+            other => return Err(ParquetError::NYI(format!("{} has values of {other}", self.column.name()))),
+        }
+        Ok(())
+    }
+
+    fn integers<T: ArrowPrimitiveType, const BYTES: usize>(
+        &mut self,
+        values: &dyn Array,
+        bytes: impl Fn(T::Native) -> [u8; BYTES],
+    ) {
+        self.number(values.as_primitive::<T>().iter().map(|of| of.map(&bytes)));
+    }
+
+    fn number<V: AsRef<[u8]> + Copy + PartialEq>(&mut self, values: impl Iterator<Item = Option<V>>) {
+        let mut last = None;
+        for value in values {
+            self.levels.push(u8::from(value.is_some()));
+            let Some(value) = value else { continue };
+            let number = match last {
+                Some((known, number)) if known == value => number,
+                _ => self.dictionary.number(value.as_ref()),
+            };
+            self.numbers.push(number);
+            last = Some((value, number));
+        }
+    }
+
+    /// Ends the chunk, and begins the next: its bytes, and what the footer says of it.
+    pub(super) fn end(&mut self) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
+        let rows = self.levels.len();
+        let statistics = self.dictionary.statistics(rows - self.numbers.len());
+        let values = self.dictionary.numbers.len();
+        self.dictionary.numbers.clear();
+        let dictionary = Page::DictionaryPage {
+            buf: std::mem::take(&mut self.dictionary.plain).into(),
+            num_values: values as u32,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        let data = Page::DataPage {
+            buf: self.page(values).into(),
+            num_values: rows as u32,
+            encoding: Encoding::RLE_DICTIONARY,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        let mut chunk = TrackedWrite::new(Vec::new());
+        let mut writer = SerializedPageWriter::new(&mut chunk);
+        let mut data_at = 0;
+        for page in [dictionary, data] {
+            let size = page.buffer().len();
+            data_at = writer.write_page(CompressedPage::new(page, size))?.offset;
+        }
+        writer.close()?;
+        let chunk = chunk.into_inner()?;
+        let counted = |page_type, encoding| PageEncodingStats { page_type, encoding, count: 1 };
+        let metadata = ColumnChunkMetaData::builder(self.column.clone())
+            .set_compression(Compression::UNCOMPRESSED)
+            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
+            .set_page_encoding_stats(vec![
+                counted(PageType::DICTIONARY_PAGE, Encoding::PLAIN),
+                counted(PageType::DATA_PAGE, Encoding::RLE_DICTIONARY),
+            ])
+            .set_num_values(rows as i64)
+            .set_total_compressed_size(chunk.len() as i64)
+            .set_total_uncompressed_size(chunk.len() as i64)
+            .set_dictionary_page_offset(Some(0))
+            .set_data_page_offset(data_at as i64)
+            .set_statistics(statistics)
+            .build()?;
+        let closed = ColumnCloseResult {
+            bytes_written: chunk.len() as u64,
+            rows_written: rows as u64,
+            metadata,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        Ok((chunk.into(), closed))
+    }
+
+    /// The page of a chunk whose dictionary has so many values: levels with their length before them, and numbers with
+    /// their width.
+    fn page(&mut self, values: usize) -> Vec<u8> {
+        const LENGTH: usize = size_of::<u32>();
+        let mut page = vec![0; LENGTH];
+        hybrid::write(&self.levels, 1, &mut page);
+        let levels = (page.len() - LENGTH) as u32;
+        page[..LENGTH].copy_from_slice(&levels.to_le_bytes());
+        // Of no or one value a bit, too, as not every reader knows numbers without any.
+        let width = values.saturating_sub(1).max(1).ilog2() + 1;
+        page.push(width as u8);
+        hybrid::write(&self.numbers, width as usize, &mut page);
+        self.levels.clear();
+        self.numbers.clear();
+        page
+    }
+}
+
+/// The values so far.
+struct Dictionary {
+    values: Type,
+    numbers: HashMap<Box<[u8]>, u16, FixedState>,
+    /// The values by number, as they stand in the file: a text with its length before it.
+    plain: Vec<u8>,
+}
+
+impl Dictionary {
+    fn number(&mut self, value: &[u8]) -> u16 {
+        if let Some(&known) = self.numbers.get(value) {
+            return known;
+        }
+        let number = self.numbers.len() as u16;
+        self.numbers.insert(value.into(), number);
+        if self.values == Type::BYTE_ARRAY {
+            self.plain.extend((value.len() as u32).to_le_bytes());
+        }
+        self.plain.extend(value);
+        number
+    }
+
+    /// The least and greatest, which let readers skip what they don't look for, and how many rows are empty.
+    fn statistics(&self, nulls: usize) -> Statistics {
+        let nulls = Some(nulls as u64);
+        let values = || self.numbers.keys().map(Box::as_ref);
+        match self.values {
+            Type::INT32 => {
+                let days = || values().filter_map(|of| of.try_into().ok()).map(i32::from_le_bytes);
+                Statistics::int32(days().min(), days().max(), None, nulls, false)
+            }
+            Type::INT64 => {
+                let integers = || values().filter_map(|of| of.try_into().ok()).map(i64::from_le_bytes);
+                Statistics::int64(integers().min(), integers().max(), None, nulls, false)
+            }
+            _ => {
+                let shown = |text: Option<&[u8]>| text.map(|of| ByteArray::from(of.to_vec()));
+                let (least, greatest) = (values().min(), values().max());
+                let short = [least, greatest].into_iter().flatten().all(|text| text.len() <= SHOWN_BYTES);
+                let bounds = if short { (shown(least), shown(greatest)) } else { (None, None) };
+                Statistics::byte_array(bounds.0, bounds.1, None, nulls, false)
+            }
+        }
+    }
+}

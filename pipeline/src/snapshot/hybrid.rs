@@ -1,8 +1,10 @@
-//! Parquet's [hybrid of run lengths and packed bits][1], as which the numbers of a dictionary and the levels stand.
+//! Parquet's [hybrid of run lengths and packed bits][1], in which a page holds its definition levels and the numbers of
+//! its dictionary's values.
 //!
 //! [1]: https://parquet.apache.org/docs/file-format/data-pages/encodings/#run-length-encoding--bit-packing-hybrid-rle--3
 
-/// Numbers that are packed together. A run of as many, and of more, stands as its length.
+/// Numbers that are packed together. A run stands as its length when as many are left after it has filled up the group
+/// before it.
 const GROUP: usize = 8;
 
 /// Appends numbers of at most `width` bits, which are 1 to 16.

@@ -1,8 +1,8 @@
-//! A column in which few values repeat: its chunk of a row group is a dictionary and one page of numbers.
+//! A column of few different values, which repeat: its chunk of a row group is a dictionary and one page of numbers.
 //!
 //! The parquet crate writes such chunks too. This one first compares a value with that of the row before, as most are
-//! the same; takes least and greatest from the dictionary; and keeps two bytes for each row, so that a chunk can be a
-//! single page, which readers like.
+//! the same; takes least and greatest from the dictionary; and keeps at most three bytes for each row, so that a chunk
+//! can be a single page, which readers like.
 
 use std::collections::HashMap;
 
@@ -14,9 +14,9 @@ use arrow::{
     },
 };
 use bytes::Bytes;
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use parquet::{
-    basic::{Compression, Encoding, PageType, Type},
+    basic::{Compression, Encoding, Type},
     column::{
         page::{CompressedPage, Page, PageWriter},
         writer::ColumnCloseResult,
@@ -54,50 +54,54 @@ pub(super) struct RepeatingColumn {
 }
 
 impl RepeatingColumn {
+    /// Begins the first chunk of a column.
+    ///
+    /// # Panics
+    /// When the column is a list, or can't be empty: none of ours is either.
     pub(super) fn new(column: ColumnDescPtr) -> Self {
-        let values = column.physical_type();
-        let dictionary = Dictionary { values, numbers: HashMap::default(), plain: Vec::new() };
+        assert_eq!((column.max_def_level(), column.max_rep_level()), (1, 0), "{}", column.name());
+        let dictionary = Dictionary { physical: column.physical_type(), known: HashMap::default(), plain: Vec::new() };
         Self { column, dictionary, levels: Vec::new(), numbers: Vec::new() }
     }
 
     /// Whether the chunk must end, as the values of another batch might not find room.
     pub(super) fn is_full(&self) -> bool {
-        self.dictionary.numbers.len() > VALUES - BATCH_ROWS || self.dictionary.plain.len() > DICTIONARY_BYTES
+        self.dictionary.known.len() > VALUES - BATCH_ROWS || self.dictionary.plain.len() > DICTIONARY_BYTES
     }
 
     /// Adds the column of a batch, of the type that the table's schema declares.
     pub(super) fn add(&mut self, values: &dyn Array) -> Result<(), ParquetError> {
         match values.data_type() {
-            DataType::Utf8 => self.number(values.as_string::<i32>().iter().map(|of| of.map(str::as_bytes))),
-            DataType::Date32 => self.integers::<Date32Type, 4>(values, i32::to_le_bytes),
-            DataType::Int64 => self.integers::<Int64Type, 8>(values, i64::to_le_bytes),
-            DataType::Time64(_) => self.integers::<Time64MicrosecondType, 8>(values, i64::to_le_bytes),
-            DataType::Timestamp(..) => self.integers::<TimestampMicrosecondType, 8>(values, i64::to_le_bytes),
-            // An amount has twelve digits.
+            DataType::Utf8 => self.add_values(values.as_string::<i32>().iter().map(|of| of.map(str::as_bytes))),
+            DataType::Date32 => self.add_integers::<Date32Type, 4>(values, i32::to_le_bytes),
+            DataType::Int64 => self.add_integers::<Int64Type, 8>(values, i64::to_le_bytes),
+            DataType::Time64(_) => self.add_integers::<Time64MicrosecondType, 8>(values, i64::to_le_bytes),
+            DataType::Timestamp(..) => self.add_integers::<TimestampMicrosecondType, 8>(values, i64::to_le_bytes),
+            // Of 10 to 18 digits: Parquet gives them eight bytes.
             DataType::Decimal128(..) => {
-                self.integers::<Decimal128Type, 8>(values, |amount| (amount as i64).to_le_bytes());
+                self.add_integers::<Decimal128Type, 8>(values, |amount| (amount as i64).to_le_bytes());
             }
             other => return Err(ParquetError::NYI(format!("{} has values of {other}", self.column.name()))),
         }
         Ok(())
     }
 
-    fn integers<T: ArrowPrimitiveType, const BYTES: usize>(
+    fn add_integers<T: ArrowPrimitiveType, const BYTES: usize>(
         &mut self,
         values: &dyn Array,
         bytes: impl Fn(T::Native) -> [u8; BYTES],
     ) {
-        self.number(values.as_primitive::<T>().iter().map(|of| of.map(&bytes)));
+        self.add_values(values.as_primitive::<T>().iter().map(|of| of.map(&bytes)));
     }
 
-    fn number<V: AsRef<[u8]> + Copy + PartialEq>(&mut self, values: impl Iterator<Item = Option<V>>) {
+    fn add_values<V: AsRef<[u8]> + Copy + PartialEq>(&mut self, values: impl Iterator<Item = Option<V>>) {
         let mut last = None;
         for value in values {
             self.levels.push(u8::from(value.is_some()));
             let Some(value) = value else { continue };
             let number = match last {
                 Some((known, number)) if known == value => number,
-                _ => self.dictionary.number(value.as_ref()),
+                _ => self.dictionary.number_of(value.as_ref()),
             };
             self.numbers.push(number);
             last = Some((value, number));
@@ -106,10 +110,10 @@ impl RepeatingColumn {
 
     /// Ends the chunk, and begins the next: its bytes, and what the footer says of it.
     pub(super) fn end(&mut self) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
-        let rows = self.levels.len();
+        let (rows, values) = (self.levels.len(), self.dictionary.known.len());
         let statistics = self.dictionary.statistics(rows - self.numbers.len());
-        let values = self.dictionary.numbers.len();
-        self.dictionary.numbers.clear();
+        // Where all rows are empty there is no dictionary: many a reader has failed on one without values.
+        let repeats = values > 0;
         let dictionary = Page::DictionaryPage {
             buf: std::mem::take(&mut self.dictionary.plain).into(),
             num_values: values as u32,
@@ -119,32 +123,31 @@ impl RepeatingColumn {
         let data = Page::DataPage {
             buf: self.page(values).into(),
             num_values: rows as u32,
-            encoding: Encoding::RLE_DICTIONARY,
+            encoding: if repeats { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN },
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
+        self.dictionary.known.clear();
         let mut chunk = TrackedWrite::new(Vec::new());
         let mut writer = SerializedPageWriter::new(&mut chunk);
-        let mut data_at = 0;
-        for page in [dictionary, data] {
+        let (mut encodings, mut counts, mut data_at) = (vec![Encoding::RLE], Vec::new(), 0);
+        for page in repeats.then_some(dictionary).into_iter().chain([data]) {
+            encodings.push(page.encoding());
+            counts.push(PageEncodingStats { page_type: page.page_type(), encoding: page.encoding(), count: 1 });
             let size = page.buffer().len();
             data_at = writer.write_page(CompressedPage::new(page, size))?.offset;
         }
         writer.close()?;
         let chunk = chunk.into_inner()?;
-        let counted = |page_type, encoding| PageEncodingStats { page_type, encoding, count: 1 };
         let metadata = ColumnChunkMetaData::builder(self.column.clone())
             .set_compression(Compression::UNCOMPRESSED)
-            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
-            .set_page_encoding_stats(vec![
-                counted(PageType::DICTIONARY_PAGE, Encoding::PLAIN),
-                counted(PageType::DATA_PAGE, Encoding::RLE_DICTIONARY),
-            ])
+            .set_encodings(encodings)
+            .set_page_encoding_stats(counts)
             .set_num_values(rows as i64)
             .set_total_compressed_size(chunk.len() as i64)
             .set_total_uncompressed_size(chunk.len() as i64)
-            .set_dictionary_page_offset(Some(0))
+            .set_dictionary_page_offset(repeats.then_some(0))
             .set_data_page_offset(data_at as i64)
             .set_statistics(statistics)
             .build()?;
@@ -159,18 +162,19 @@ impl RepeatingColumn {
         Ok((chunk.into(), closed))
     }
 
-    /// The page of a chunk whose dictionary has so many values: levels with their length before them, and numbers with
-    /// their width.
+    /// The page of a chunk whose dictionary has so many values: levels after their length, numbers after their width.
     fn page(&mut self, values: usize) -> Vec<u8> {
         const LENGTH: usize = size_of::<u32>();
         let mut page = vec![0; LENGTH];
         hybrid::write(&self.levels, 1, &mut page);
         let levels = (page.len() - LENGTH) as u32;
         page[..LENGTH].copy_from_slice(&levels.to_le_bytes());
-        // Of no or one value a bit, too, as not every reader knows numbers without any.
-        let width = values.saturating_sub(1).max(1).ilog2() + 1;
-        page.push(width as u8);
-        hybrid::write(&self.numbers, width as usize, &mut page);
+        if values > 0 {
+            // A single value takes a bit, too: not every reader knows numbers without any.
+            let width = (values - 1).max(1).ilog2() + 1;
+            page.push(width as u8);
+            hybrid::write(&self.numbers, width as usize, &mut page);
+        }
         self.levels.clear();
         self.numbers.clear();
         page
@@ -179,20 +183,21 @@ impl RepeatingColumn {
 
 /// The values so far.
 struct Dictionary {
-    values: Type,
-    numbers: HashMap<Box<[u8]>, u16, FixedState>,
-    /// The values by number, as they stand in the file: a text with its length before it.
+    physical: Type,
+    /// The number of each.
+    known: HashMap<Box<[u8]>, u16, RandomState>,
+    /// They by number, as they stand in the file: a text with its length before it.
     plain: Vec<u8>,
 }
 
 impl Dictionary {
-    fn number(&mut self, value: &[u8]) -> u16 {
-        if let Some(&known) = self.numbers.get(value) {
-            return known;
+    fn number_of(&mut self, value: &[u8]) -> u16 {
+        if let Some(&number) = self.known.get(value) {
+            return number;
         }
-        let number = self.numbers.len() as u16;
-        self.numbers.insert(value.into(), number);
-        if self.values == Type::BYTE_ARRAY {
+        let number = self.known.len() as u16;
+        self.known.insert(value.into(), number);
+        if self.physical == Type::BYTE_ARRAY {
             self.plain.extend((value.len() as u32).to_le_bytes());
         }
         self.plain.extend(value);
@@ -202,8 +207,8 @@ impl Dictionary {
     /// The least and greatest, which let readers skip what they don't look for, and how many rows are empty.
     fn statistics(&self, nulls: usize) -> Statistics {
         let nulls = Some(nulls as u64);
-        let values = || self.numbers.keys().map(Box::as_ref);
-        match self.values {
+        let values = || self.known.keys().map(Box::as_ref);
+        match self.physical {
             Type::INT32 => {
                 let days = || values().filter_map(|of| of.try_into().ok()).map(i32::from_le_bytes);
                 Statistics::int32(days().min(), days().max(), None, nulls, false)
@@ -213,11 +218,10 @@ impl Dictionary {
                 Statistics::int64(integers().min(), integers().max(), None, nulls, false)
             }
             _ => {
-                let shown = |text: Option<&[u8]>| text.map(|of| ByteArray::from(of.to_vec()));
-                let (least, greatest) = (values().min(), values().max());
-                let short = [least, greatest].into_iter().flatten().all(|text| text.len() <= SHOWN_BYTES);
-                let bounds = if short { (shown(least), shown(greatest)) } else { (None, None) };
-                Statistics::byte_array(bounds.0, bounds.1, None, nulls, false)
+                let shown = |text: Option<&[u8]>| {
+                    text.filter(|text| text.len() <= SHOWN_BYTES).map(|text| ByteArray::from(text.to_vec()))
+                };
+                Statistics::byte_array(shown(values().min()), shown(values().max()), None, nulls, false)
             }
         }
     }

@@ -50,6 +50,8 @@ pub mod pull;
 #[cfg(feature = "engine")]
 pub mod render;
 #[cfg(feature = "engine")]
+pub mod room;
+#[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]
 pub mod snapshot;

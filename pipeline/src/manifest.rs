@@ -193,6 +193,12 @@ impl Manifest {
         tables.chain(self.exceptions.as_ref().map(|file| (EXCEPTIONS.name, file)))
     }
 
+    /// Bytes of its Parquet files and its workbook together.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.files().map(|(_, file)| file.size).sum::<u64>() + self.workbook.size
+    }
+
     /// The controls that don't hold.
     pub fn failed_controls(&self) -> impl Iterator<Item = &Control> {
         self.controls.iter().filter(|control| !control.passed)

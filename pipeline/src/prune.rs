@@ -92,7 +92,7 @@ pub async fn plan(store: &Store, keep: &Keep, now: Timestamp) -> Result<Vec<Step
                 steps.push(Step {
                     action: Action::Retire,
                     what: format!("{period} edition {number}"),
-                    bytes: manifest.files().map(|(_, file)| file.size).sum::<u64>() + manifest.workbook.size,
+                    bytes: manifest.size(),
                     reason,
                     of: Of::Edition(Box::new(manifest)),
                 });

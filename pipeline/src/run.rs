@@ -29,17 +29,12 @@ use crate::{
     pull::{Pull, Pulled, WAITING_BATCHES, create, join},
     record::{RunOutcome, RunRecord},
     render::{self, restore_workbook},
+    room,
     snapshot::{self, Provenance},
     source::{self, Cut},
     store::{Place, Store, StoreError},
     workbook::{self, Facts, Layout, WorkbookError},
 };
-
-/// Bytes that a ticket takes in a workbook and a snapshot together, where no earlier edition tells.
-const TYPICAL_TICKET_BYTES: u64 = 450;
-
-/// With room for fewer more reports than these it is time to say so.
-const FEW_MORE: u64 = 3;
 
 /// The program's name and version, with the revision it was built from where the build says it.
 #[must_use]
@@ -189,7 +184,8 @@ impl Run<'_> {
             return Err(Error::Empty(request.period.to_string()));
         }
         let period = request.period.id(&request.zone, cut.cut().at)?;
-        self.room_for(period, rows)?;
+        let last = self.runtime.block_on(self.store.newest(period)).ok().flatten();
+        room::refuse_to_fill(self.store, last.as_ref(), rows)?;
 
         let layout = Layout {
             rows,
@@ -298,35 +294,6 @@ impl Run<'_> {
                 self.runtime.block_on(publish::commit(self.store, claim, &edition))
             })?;
             self.show(edition, output, false, mended)
-        })
-    }
-
-    /// Refuses early what would fill the store.
-    fn room_for(&self, period: PeriodId, rows: u64) -> Result<(), Error> {
-        let last = self.runtime.block_on(self.store.newest(period)).ok().flatten();
-        let per_ticket = last.filter(|last| last.rows > 0).map_or(TYPICAL_TICKET_BYTES, |last| {
-            (last.files().map(|(_, file)| file.size).sum::<u64>() + last.workbook.size) / last.rows + 1
-        });
-        let needed = rows * per_ticket + 1_048_576;
-        match self.store.room() {
-            Some(free) if free < needed => {
-                Err(StoreError::Full { free: free / 1_048_576, needed: needed / 1_048_576 + 1 }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Warns before the store is full: there are people who can do something about it.
-    fn filling(&self, manifest: &Manifest) -> Option<String> {
-        let free = self.store.room().filter(|_| !self.store.is_bucket())?;
-        let size = manifest.files().map(|(_, file)| file.size).sum::<u64>() + manifest.workbook.size;
-        let more = free / size.max(1);
-        (more < FEW_MORE).then(|| {
-            format!(
-                "the store has {} MiB left, enough for {more} more reports of this size: make it larger, or see what \
-                 `ticketing-report prune` would remove",
-                free / 1_048_576
-            )
         })
     }
 
@@ -461,7 +428,7 @@ impl Run<'_> {
         let mut warnings = self.runtime.block_on(publish::settle(self.store, self.id, manifest.period))?;
         warnings.extend(mended);
         warnings.extend(self.mend(&manifest)?);
-        warnings.extend(self.filling(&manifest));
+        warnings.extend(room::filling(self.store, &manifest));
         let found = self.runtime.block_on(publish::find_workbook(self.store, &manifest))?;
         for warning in &warnings {
             self.reporter.tell(&Event::Warning { message: warning });

@@ -32,13 +32,16 @@ use parquet::{
 };
 
 use super::hybrid;
-use crate::source::BATCH_ROWS;
+use crate::{columns::MONEY_PRECISION, source::BATCH_ROWS};
 
 /// Most values in a dictionary, so that a number has two bytes.
 const VALUES: usize = 1 << 16;
 
 /// Bytes of a dictionary after which it takes no further values.
 const DICTIONARY_BYTES: usize = 1 << 20;
+
+// Amounts of 10 to 18 digits have eight bytes in Parquet.
+const _: () = assert!(MONEY_PRECISION > 9 && MONEY_PRECISION <= 18);
 
 /// Bytes of the longest text that the footer shows as a chunk's least or greatest.
 const SHOWN_BYTES: usize = 64;
@@ -77,10 +80,10 @@ impl RepeatingColumn {
             DataType::Int64 => self.add_integers::<Int64Type, 8>(values, i64::to_le_bytes),
             DataType::Time64(_) => self.add_integers::<Time64MicrosecondType, 8>(values, i64::to_le_bytes),
             DataType::Timestamp(..) => self.add_integers::<TimestampMicrosecondType, 8>(values, i64::to_le_bytes),
-            // Of 10 to 18 digits: Parquet gives them eight bytes.
-            DataType::Decimal128(..) => {
-                self.add_integers::<Decimal128Type, 8>(values, |amount| (amount as i64).to_le_bytes());
-            }
+            DataType::Decimal128(..) => self.add_integers::<Decimal128Type, 8>(values, |amount| {
+                debug_assert!(i64::try_from(amount).is_ok(), "an amount of {amount}");
+                (amount as i64).to_le_bytes()
+            }),
             other => return Err(ParquetError::NYI(format!("{} has values of {other}", self.column.name()))),
         }
         Ok(())
@@ -186,7 +189,7 @@ struct Dictionary {
     physical: Type,
     /// The number of each.
     known: HashMap<Box<[u8]>, u16, RandomState>,
-    /// They by number, as they stand in the file: a text with its length before it.
+    /// The values in the order of their numbers, as they stand in the file: a text with its length before it.
     plain: Vec<u8>,
 }
 

@@ -229,20 +229,14 @@ fn properties(table: &Table, provenance: &Provenance) -> WriterProperties {
         .set_key_value_metadata(Some(metadata));
     for column in table.columns {
         let path = ColumnPath::from(column.name);
-        if column.repeats {
+        properties = match column.kind {
             // The crate makes a writer for them too, which nobody uses: without zstd it takes less memory.
-            properties = properties.set_column_compression(path.clone(), Compression::UNCOMPRESSED);
-        }
-        match column.kind {
-            Kind::Instant | Kind::Integer if !column.repeats => {
-                properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-            }
+            _ if column.repeats => properties.set_column_compression(path, Compression::UNCOMPRESSED),
+            Kind::Instant | Kind::Integer => properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
             // The least and greatest of what is all different lets nobody skip anything.
-            Kind::Text | Kind::Key if !column.repeats => {
-                properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
-            }
-            _ => {}
-        }
+            Kind::Text | Kind::Key => properties.set_column_statistics_enabled(path, EnabledStatistics::None),
+            Kind::Money | Kind::Date | Kind::Time => properties,
+        };
     }
     properties.build()
 }

@@ -1,9 +1,9 @@
-"""Net sales by month, route and currency, in a process of its own that has two threads.
+"""Net sales by month, route and currency, or all rows with all their columns, by a process that has two threads.
 
-Usage: query.py polars|duckdb FOLDER        FOLDER has the files as month=2025-11/part-0.parquet
+Usage: query.py polars|duckdb sales|rows FOLDER        FOLDER has the files as month=2025-11/part-0.parquet
 
-Prints JSON: the rows that were found with their amounts as text, the CPU seconds that the query took without the
-reader's start, and the most resident memory of the process.
+Prints JSON: the net sales that were found with their amounts as text, or the number of rows that are in memory then;
+the CPU seconds that it took without the reader's start; and the most resident memory of the process.
 """
 
 import importlib
@@ -17,24 +17,43 @@ from pathlib import Path
 THREADS = 2
 
 
-def by_polars(folder):
+def sales_by_polars(files):
     import polars as pl
 
-    tickets = pl.scan_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
+    tickets = pl.scan_parquet(files, hive_partitioning=True)
     net = pl.col("ticket_price").sum() - pl.col("refunded_amount").sum()
     sales = tickets.group_by("month", "route_code", "ticket_currency").agg(pl.len().alias("tickets"), net.alias("net"))
-    return sales.collect(engine="streaming").rows()
+    return told(sales.collect(engine="streaming").rows())
 
 
-def by_duckdb(folder):
+def sales_by_duckdb(files):
+    return told(connected().sql(f"""
+        SELECT month, route_code, ticket_currency, count(*), sum(ticket_price) - coalesce(sum(refunded_amount), 0)
+        FROM '{files}'
+        GROUP BY ALL
+    """).fetchall())
+
+
+def rows_by_polars(files):
+    import polars as pl
+
+    return len(pl.read_parquet(files, hive_partitioning=True))
+
+
+def rows_by_duckdb(files):
+    connection = connected()
+    connection.execute(f"CREATE TABLE tickets AS FROM '{files}'")
+    return connection.execute("SELECT count(*) FROM tickets").fetchone()[0]
+
+
+def connected():
     import duckdb
 
-    connection = duckdb.connect(config={"threads": THREADS})
-    return connection.sql(f"""
-        SELECT month, route_code, ticket_currency, count(*), sum(ticket_price) - coalesce(sum(refunded_amount), 0)
-        FROM '{folder}/*/*.parquet'
-        GROUP BY ALL
-    """).fetchall()
+    return duckdb.connect(config={"threads": THREADS})
+
+
+def told(sales):
+    return [[month, route, currency, tickets, str(net)] for month, route, currency, tickets, net in sales]
 
 
 def peak_mib():
@@ -44,16 +63,21 @@ def peak_mib():
 
 
 def main():
-    readers = {"polars": by_polars, "duckdb": by_duckdb}
-    if len(sys.argv) != 3 or sys.argv[1] not in readers:
+    queries = {
+        ("polars", "sales"): sales_by_polars,
+        ("duckdb", "sales"): sales_by_duckdb,
+        ("polars", "rows"): rows_by_polars,
+        ("duckdb", "rows"): rows_by_duckdb,
+    }
+    if len(sys.argv) != 4 or tuple(sys.argv[1:3]) not in queries:
         sys.exit(__doc__)
+    reader, query, folder = sys.argv[1:]
     os.environ["POLARS_MAX_THREADS"] = str(THREADS)
-    importlib.import_module(sys.argv[1])
+    importlib.import_module(reader)
     began = time.process_time()
-    rows = readers[sys.argv[1]](sys.argv[2])
+    found = queries[reader, query](f"{folder}/*/*.parquet")
     cpu_seconds = time.process_time() - began
-    found = [[month, route, currency, tickets, str(net)] for month, route, currency, tickets, net in rows]
-    print(json.dumps({"rows": found, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}))
+    print(json.dumps({"found": found, "cpu_seconds": cpu_seconds, "peak_mib": peak_mib()}))
 
 
 if __name__ == "__main__":

@@ -57,6 +57,10 @@ pub struct Column {
     pub width: Option<f64>,
     /// Whether few distinct values repeat, so that a dictionary makes the Parquet file smaller.
     pub repeats: bool,
+    /// Whether no row may be without it: what a row is known by, grouped by or sums up, and the database has `not null`
+    /// and refers to by what must be there. A column that a later version adds can't be such a one: files from before it
+    /// lack it.
+    pub always: bool,
     /// Where it comes from and what it means.
     pub meaning: &'static str,
 }
@@ -99,11 +103,18 @@ impl Table {
 }
 
 const fn sheet(name: &'static str, kind: Kind, width: f64, repeats: bool, meaning: &'static str) -> Column {
-    Column { name, kind, width: Some(width), repeats, meaning }
+    Column { name, kind, width: Some(width), repeats, always: false, meaning }
 }
 
 const fn data(name: &'static str, kind: Kind, repeats: bool, meaning: &'static str) -> Column {
-    Column { name, kind, width: None, repeats, meaning }
+    Column { name, kind, width: None, repeats, always: false, meaning }
+}
+
+impl Column {
+    /// The same column, of which no row is without.
+    const fn always(self) -> Self {
+        Self { always: true, ..self }
+    }
 }
 
 use Kind::{Date, Instant, Integer, Key, Money, Text, Time};
@@ -115,23 +126,25 @@ pub static TICKETS: Table = Table {
     amount: Some(Amount { amount: "ticket_price", currency: "ticket_currency" }),
     day: Some("service_date"),
     columns: &[
-        sheet("ticket_ref", Text, 16.0, false, "The ticket's reference (tickets.ticket_ref)."),
+        sheet("ticket_ref", Text, 16.0, false, "The ticket's reference (tickets.ticket_ref).").always(),
         sheet(
             "ticket_status",
             Text,
             13.0,
             true,
             "reserved, issued, checked_in, cancelled or refunded at the cut (tickets.status).",
-        ),
-        sheet("ticket_price", Money, 12.0, true, "The ticket's price, in ticket_currency (tickets.price)."),
-        sheet("ticket_currency", Text, 9.0, true, "ISO code of the ticket's currency (tickets.currency)."),
+        )
+        .always(),
+        sheet("ticket_price", Money, 12.0, true, "The ticket's price, in ticket_currency (tickets.price).").always(),
+        sheet("ticket_currency", Text, 9.0, true, "ISO code of the ticket's currency (tickets.currency).").always(),
         sheet(
             "issued_at",
             Instant,
             23.0,
             false,
             "When the ticket was issued: on the sheet in the report's time zone and cut to milliseconds, in Parquet to the microsecond in UTC (tickets.issued_at).",
-        ),
+        )
+        .always(),
         sheet(
             "booking_ref",
             Text,
@@ -189,24 +202,27 @@ pub static TICKETS: Table = Table {
             12.0,
             true,
             "The day on which the trip departs, in the departure station's own calendar (trips.service_date).",
-        ),
+        )
+        .always(),
         sheet(
             "departure_time",
             Time,
             11.0,
             true,
             "Wall-clock departure at the departure station (trips.departure_time).",
-        ),
+        )
+        .always(),
         sheet(
             "arrival_time",
             Time,
             11.0,
             true,
             "Wall-clock arrival at the arrival station; earlier than the departure means the next day (trips.arrival_time).",
-        ),
-        sheet("departure_station_code", Text, 11.0, true, "Code of the departure station (stations.code)."),
-        sheet("arrival_station_code", Text, 11.0, true, "Code of the arrival station (stations.code)."),
-        sheet("route_code", Text, 14.0, true, "Code of the trip's route (routes.code)."),
+        )
+        .always(),
+        sheet("departure_station_code", Text, 11.0, true, "Code of the departure station (stations.code).").always(),
+        sheet("arrival_station_code", Text, 11.0, true, "Code of the arrival station (stations.code).").always(),
+        sheet("route_code", Text, 14.0, true, "Code of the trip's route (routes.code).").always(),
         sheet("fare_code", Text, 14.0, true, "Code of the fare; empty for a ticket without fare (fares.code)."),
         sheet("fare_seat_class", Text, 11.0, true, "economy, standard, first or business (fares.seat_class)."),
         sheet(
@@ -241,10 +257,10 @@ pub static TICKETS: Table = Table {
         sheet("departure_station_name", Text, 22.0, true, "Name of the departure station (stations.name)."),
         sheet("arrival_station_name", Text, 22.0, true, "Name of the arrival station (stations.name)."),
         sheet("trip_status", Text, 12.0, true, "Status of the trip at the cut (trips.status)."),
-        data("ticket_id", Key, false, "Key of the ticket (tickets.id)."),
+        data("ticket_id", Key, false, "Key of the ticket (tickets.id).").always(),
         data("booking_id", Key, false, "Key of the booking, joins with bookings and payments (tickets.booking_id)."),
         data("passenger_id", Key, false, "Key of the passenger (tickets.passenger_id)."),
-        data("trip_id", Key, true, "Key of the trip, joins with trips (tickets.trip_id)."),
+        data("trip_id", Key, true, "Key of the trip, joins with trips (tickets.trip_id).").always(),
     ],
 };
 
@@ -255,12 +271,12 @@ pub static BOOKINGS: Table = Table {
     amount: Some(Amount { amount: "total_amount", currency: "currency" }),
     day: None,
     columns: &[
-        data("booking_id", Key, false, "Key of the booking (bookings.id)."),
-        data("booking_ref", Text, false, "The booking's reference (bookings.booking_ref)."),
-        data("status", Text, true, "pending, confirmed, cancelled or failed at the cut (bookings.status)."),
-        data("total_amount", Money, true, "The booking's total, in currency (bookings.total_amount)."),
-        data("currency", Text, true, "ISO code of the booking's currency (bookings.currency)."),
-        data("created_at", Instant, false, "When the booking was made (bookings.created_at)."),
+        data("booking_id", Key, false, "Key of the booking (bookings.id).").always(),
+        data("booking_ref", Text, false, "The booking's reference (bookings.booking_ref).").always(),
+        data("status", Text, true, "pending, confirmed, cancelled or failed at the cut (bookings.status).").always(),
+        data("total_amount", Money, true, "The booking's total, in currency (bookings.total_amount).").always(),
+        data("currency", Text, true, "ISO code of the booking's currency (bookings.currency).").always(),
+        data("created_at", Instant, false, "When the booking was made (bookings.created_at).").always(),
         data("expires_at", Instant, false, "When an unpaid booking lapses; may be empty (bookings.expires_at)."),
         data("ticket_count", Integer, true, "Number of all the booking's tickets, whenever issued."),
         data(
@@ -305,19 +321,20 @@ pub static PAYMENTS: Table = Table {
     amount: Some(Amount { amount: "amount", currency: "currency" }),
     day: None,
     columns: &[
-        data("payment_id", Key, false, "Key of the payment (payments.id)."),
-        data("booking_id", Key, false, "Key of the booking (payments.booking_id)."),
-        data("amount", Money, true, "The amount, in currency (payments.amount)."),
-        data("currency", Text, true, "ISO code of the payment's currency (payments.currency)."),
+        data("payment_id", Key, false, "Key of the payment (payments.id).").always(),
+        data("booking_id", Key, false, "Key of the booking (payments.booking_id).").always(),
+        data("amount", Money, true, "The amount, in currency (payments.amount).").always(),
+        data("currency", Text, true, "ISO code of the payment's currency (payments.currency).").always(),
         data("method", Text, true, "How it was paid (payments.method)."),
         data(
             "status",
             Text,
             true,
             "pending, completed, failed or refunded (received and given back) at the cut (payments.status).",
-        ),
+        )
+        .always(),
         data("paid_at", Instant, false, "When it was paid; may be empty (payments.paid_at)."),
-        data("created_at", Instant, false, "When the payment was begun (payments.created_at)."),
+        data("created_at", Instant, false, "When the payment was begun (payments.created_at).").always(),
     ],
 };
 
@@ -328,11 +345,11 @@ pub static REFUNDS: Table = Table {
     amount: Some(Amount { amount: "amount", currency: "currency" }),
     day: None,
     columns: &[
-        data("refund_id", Key, false, "Key of the refund (ticket_refunds.id)."),
-        data("ticket_id", Key, false, "Key of the ticket (ticket_refunds.ticket_id)."),
-        data("amount", Money, true, "The refunded amount, in currency (ticket_refunds.refunded_amount)."),
-        data("currency", Text, true, "ISO code of the refund's currency (ticket_refunds.currency)."),
-        data("processed_at", Instant, false, "When it was processed (ticket_refunds.processed_at)."),
+        data("refund_id", Key, false, "Key of the refund (ticket_refunds.id).").always(),
+        data("ticket_id", Key, false, "Key of the ticket (ticket_refunds.ticket_id).").always(),
+        data("amount", Money, true, "The refunded amount, in currency (ticket_refunds.refunded_amount).").always(),
+        data("currency", Text, true, "ISO code of the refund's currency (ticket_refunds.currency).").always(),
+        data("processed_at", Instant, false, "When it was processed (ticket_refunds.processed_at).").always(),
         data("reason", Text, true, "The reason given (ticket_refunds.reason)."),
         data("ticket_ref", Text, false, "The ticket's reference (tickets.ticket_ref)."),
         data("ticket_currency", Text, true, "ISO code of the ticket's currency (tickets.currency)."),
@@ -349,20 +366,22 @@ pub static TRIPS: Table = Table {
     amount: None,
     day: None,
     columns: &[
-        data("trip_id", Key, false, "Key of the trip (trips.id)."),
-        data("route_code", Text, true, "Code of the route (routes.code)."),
+        data("trip_id", Key, false, "Key of the trip (trips.id).").always(),
+        data("route_code", Text, true, "Code of the route (routes.code).").always(),
         data("route_name", Text, true, "Name of the route (routes.name)."),
         data(
             "service_date",
             Date,
             true,
             "The day on which the trip departs, in the departure station's own calendar (trips.service_date).",
-        ),
-        data("departure_time", Time, true, "Wall-clock departure at the departure station (trips.departure_time)."),
-        data("arrival_time", Time, true, "Wall-clock arrival at the arrival station (trips.arrival_time)."),
-        data("departure_station_code", Text, true, "Code of the departure station (stations.code)."),
+        )
+        .always(),
+        data("departure_time", Time, true, "Wall-clock departure at the departure station (trips.departure_time).")
+            .always(),
+        data("arrival_time", Time, true, "Wall-clock arrival at the arrival station (trips.arrival_time).").always(),
+        data("departure_station_code", Text, true, "Code of the departure station (stations.code).").always(),
         data("departure_time_zone", Text, true, "IANA time zone of the departure station (stations.timezone)."),
-        data("arrival_station_code", Text, true, "Code of the arrival station (stations.code)."),
+        data("arrival_station_code", Text, true, "Code of the arrival station (stations.code).").always(),
         data("arrival_time_zone", Text, true, "IANA time zone of the arrival station (stations.timezone)."),
         data("status", Text, true, "Status of the trip at the cut (trips.status)."),
         data(

@@ -11,8 +11,8 @@ pub fn dictionary() -> String {
         "# What the tables hold\n\nSchema version {SCHEMA_VERSION}. Each table lies under `snapshots/<table>/` with one \
          file for each month, the newest edition's, and under `editions/<period>/<number>/<table>.parquet` for every \
          edition. The folder's `month` is text, for example `2025-11`. Amounts are exact decimals in the currency that \
-         stands beside them; amounts in different currencies are never added together. Instants are UTC. Any value may \
-         be missing. A version only adds columns after those that were there.\n",
+         stands beside them; amounts in different currencies are never added together. Instants are UTC. A value may be \
+         missing unless its column is always there. A version only adds columns after those that were there.\n",
     );
     for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
         let _ = write!(
@@ -21,7 +21,8 @@ pub fn dictionary() -> String {
             table.name, table.row
         );
         for column in table.columns {
-            let _ = writeln!(text, "| {} | {} | {} |", column.name, column.kind.name(), column.meaning);
+            let always = if column.always { ", always there" } else { "" };
+            let _ = writeln!(text, "| {} | {}{always} | {} |", column.name, column.kind.name(), column.meaning);
         }
     }
     text

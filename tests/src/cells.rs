@@ -8,7 +8,8 @@ use arrow::{
         TimestampMicrosecondArray,
     },
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Int64Type, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+        DataType, Date32Type, Decimal128Type, Int64Type, Schema, Time64MicrosecondType, TimeUnit,
+        TimestampMicrosecondType,
     },
     record_batch::RecordBatch,
 };
@@ -159,7 +160,7 @@ fn cell(array: &ArrayRef, row: usize) -> Cell {
     }
 }
 
-/// A batch of a table's schema from rows.
+/// A batch of a table's columns from rows, of which any cell may be empty: a workbook takes them all.
 ///
 /// # Panics
 /// When a cell is of another kind than its column.
@@ -199,7 +200,9 @@ pub fn batch(table: &Table, rows: &[Vec<Cell>]) -> RecordBatch {
         };
         array
     });
-    RecordBatch::try_new(Arc::new(schema(table)), arrays.collect()).unwrap()
+    let schema = schema(table);
+    let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays.collect()).unwrap()
 }
 
 /// Microseconds since midnight.

@@ -66,7 +66,7 @@ pub fn schema(table: &Table) -> Schema {
                 Kind::Instant => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             };
             let meaning = HashMap::from([("description".to_owned(), column.meaning.to_owned())]);
-            Field::new(column.name, data_type, true).with_metadata(meaning)
+            Field::new(column.name, data_type, !column.always).with_metadata(meaning)
         })
         .collect();
     Schema::new(fields)

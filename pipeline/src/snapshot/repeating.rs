@@ -1,13 +1,13 @@
 //! A column of few different values, which repeat: its chunk of a row group is a dictionary and one page of numbers.
 //!
 //! The parquet crate writes such chunks too. This one first compares a value with that of the row before, as most are
-//! the same; takes least and greatest from the dictionary; and keeps at most three bytes for each row, so that a chunk
-//! can be a single page, which readers like.
+//! the same; takes least and greatest from the dictionary; and keeps a byte or two for each row, so that a chunk can be a
+//! single page, which readers like.
 
 use std::collections::HashMap;
 
 use arrow::{
-    array::{Array, AsArray},
+    array::{Array, AsArray, NullBufferBuilder},
     datatypes::{
         ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Int64Type, Time64MicrosecondType,
         TimestampMicrosecondType,
@@ -50,21 +50,21 @@ const SHOWN_BYTES: usize = 64;
 pub(super) struct RepeatingColumn {
     column: ColumnDescPtr,
     dictionary: Dictionary,
-    /// For each row 1, or 0 where it is empty.
-    levels: Vec<u8>,
+    /// Which rows are empty.
+    nulls: NullBufferBuilder,
     /// For each row that isn't empty the number of its value.
-    numbers: Vec<u16>,
+    numbers: Numbers,
 }
 
 impl RepeatingColumn {
     /// Begins the first chunk of a column.
     ///
     /// # Panics
-    /// When the column is a list, or can't be empty: none of ours is either.
+    /// When the column is part of another or a list: none of ours is.
     pub(super) fn new(column: ColumnDescPtr) -> Self {
-        assert_eq!((column.max_def_level(), column.max_rep_level()), (1, 0), "{}", column.name());
+        assert!(column.max_def_level() <= 1 && column.max_rep_level() == 0, "{}", column.name());
         let dictionary = Dictionary { physical: column.physical_type(), known: HashMap::default(), plain: Vec::new() };
-        Self { column, dictionary, levels: Vec::new(), numbers: Vec::new() }
+        Self { column, dictionary, nulls: NullBufferBuilder::new(0), numbers: Numbers::default() }
     }
 
     /// Whether the chunk must end, as the values of another batch might not find room.
@@ -100,7 +100,7 @@ impl RepeatingColumn {
     fn add_values<V: AsRef<[u8]> + Copy + PartialEq>(&mut self, values: impl Iterator<Item = Option<V>>) {
         let mut last = None;
         for value in values {
-            self.levels.push(u8::from(value.is_some()));
+            self.nulls.append(value.is_some());
             let Some(value) = value else { continue };
             let number = match last {
                 Some((known, number)) if known == value => number,
@@ -113,8 +113,10 @@ impl RepeatingColumn {
 
     /// Ends the chunk, and begins the next: its bytes, and what the footer says of it.
     pub(super) fn end(&mut self) -> Result<(Bytes, ColumnCloseResult), ParquetError> {
-        let (rows, values) = (self.levels.len(), self.dictionary.known.len());
-        let statistics = self.dictionary.statistics(rows - self.numbers.len());
+        let (rows, values) = (self.nulls.len(), self.dictionary.known.len());
+        let nulls = rows - self.numbers.low.len();
+        assert!(nulls == 0 || self.column.max_def_level() > 0, "{} is never empty", self.column.name());
+        let statistics = self.dictionary.statistics(nulls);
         // Where all rows are empty there is no dictionary: many a reader has failed on one without values.
         let repeats = values > 0;
         let dictionary = Page::DictionaryPage {
@@ -165,22 +167,50 @@ impl RepeatingColumn {
         Ok((chunk.into(), closed))
     }
 
-    /// The page of a chunk whose dictionary has so many values: levels after their length, numbers after their width.
+    /// The page of a chunk whose dictionary has so many values: levels after their length, unless the column is never
+    /// empty, and numbers after their width.
     fn page(&mut self, values: usize) -> Vec<u8> {
-        const LENGTH: usize = size_of::<u32>();
-        let mut page = vec![0; LENGTH];
-        hybrid::write(&self.levels, 1, &mut page);
-        let levels = (page.len() - LENGTH) as u32;
-        page[..LENGTH].copy_from_slice(&levels.to_le_bytes());
+        let mut page = Vec::new();
+        let (rows, nulls) = (self.nulls.len(), self.nulls.finish());
+        if self.column.max_def_level() > 0 {
+            let levels = nulls.map_or_else(|| vec![1; rows], |nulls| nulls.iter().map(u8::from).collect());
+            let mut packed = Vec::new();
+            hybrid::write(&levels, 1, &mut packed);
+            page.extend((packed.len() as u32).to_le_bytes());
+            page.extend(packed);
+        }
+        let numbers = self.numbers.take();
         if values > 0 {
             // A single value takes a bit, too: not every reader knows numbers without any.
             let width = (values - 1).max(1).ilog2() + 1;
             page.push(width as u8);
-            hybrid::write(&self.numbers, width as usize, &mut page);
+            hybrid::write(&numbers, width as usize, &mut page);
         }
-        self.levels.clear();
-        self.numbers.clear();
         page
+    }
+}
+
+/// Numbers of values, a byte each until one needs two.
+#[derive(Default)]
+struct Numbers {
+    low: Vec<u8>,
+    /// Nothing, or as many as there are low ones.
+    high: Vec<u8>,
+}
+
+impl Numbers {
+    fn push(&mut self, number: u16) {
+        let [low, high] = number.to_le_bytes();
+        if high > 0 || !self.high.is_empty() {
+            self.high.resize(self.low.len(), 0);
+            self.high.push(high);
+        }
+        self.low.push(low);
+    }
+
+    fn take(&mut self) -> Vec<u16> {
+        let high = self.high.drain(..).chain(std::iter::repeat(0));
+        self.low.drain(..).zip(high).map(|of| u16::from_le_bytes(of.into())).collect()
     }
 }
 

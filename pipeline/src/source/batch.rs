@@ -178,6 +178,11 @@ impl Rows {
                 Ok(array) => arrays.push(array),
                 Err(row) => return Err(self.unusable(arrays.first(), row, i, "is no UTF-8 text".to_owned())),
             }
+            let empty = |array: &ArrayRef| array.nulls()?.iter().position(|there| !there);
+            if let Some(row) = arrays.last().filter(|_| column.always).and_then(empty) {
+                let reason = "is empty, but no row may be without it".to_owned();
+                return Err(self.unusable(arrays.first(), row, i, reason));
+            }
         }
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|e| SourceError::Other { what: self.table.name.to_owned(), reason: e.to_string() })
@@ -185,7 +190,8 @@ impl Rows {
 
     /// What is wrong with a row's value, which its first column names.
     fn unusable(&self, keys: Option<&ArrayRef>, row: usize, column: usize, reason: Reason) -> SourceError {
-        let keys = keys.and_then(|keys| keys.as_string_opt::<i32>()).filter(|keys| row < keys.len());
+        let keys =
+            keys.and_then(|keys| keys.as_string_opt::<i32>()).filter(|keys| row < keys.len() && keys.is_valid(row));
         let key = keys.map_or_else(|| "?".to_owned(), |keys| keys.value(row).to_owned());
         SourceError::Value { table: self.table.name, key, column: self.table.columns[column].name, reason }
     }

@@ -96,6 +96,39 @@ fn instants_without_end_are_named_with_their_row() {
 }
 
 #[test]
+fn what_no_row_may_be_without_is_named_with_its_row() {
+    let payment = format!("SELECT min(id::text) FROM payments WHERE {OF_JANUARY}");
+    for (table, key, row, column, named) in [
+        ("tickets", "ticket_ref", TICKET.to_owned(), "price", "ticket_price"),
+        ("tickets", "ticket_ref", TICKET.to_owned(), "status", "ticket_status"),
+        ("payments", "id::text", payment.clone(), "amount", "amount"),
+        ("payments", "id::text", payment, "currency", "currency"),
+    ] {
+        let database = Database::demo(Kind::Postgres, &SMALL);
+        let scene = Scene::new(&database);
+        let row = one(&database, &row);
+        database.execute(&format!(
+            "ALTER TABLE {table} ALTER {column} DROP NOT NULL; UPDATE {table} SET {column} = NULL WHERE {key} = '{row}'"
+        ));
+        scene.fails(&database, 65, &[&format!("{table} `{row}`: {named} is empty"), "correct it in the database"]);
+    }
+}
+
+#[test]
+fn tickets_without_their_route_are_not_lost_but_refused() {
+    for (kind, without_references) in [
+        (Kind::Postgres, "ALTER TABLE trips DROP CONSTRAINT trips_route_id_fkey"),
+        (Kind::Sqlite, "PRAGMA foreign_keys = off"),
+    ] {
+        let database = Database::demo(kind, &SMALL);
+        let scene = Scene::new(&database);
+        database
+            .execute(&format!("{without_references}; DELETE FROM routes WHERE code = (SELECT min(code) FROM routes)"));
+        scene.fails(&database, 65, &["route_code is empty", "correct it in the database"]);
+    }
+}
+
+#[test]
 fn other_moments_without_end_are_named_with_their_row() {
     for (table, column, condition, words) in [
         ("bookings", "expires_at", OF_JANUARY.replacen("booking_id", "id", 1), "expires_at"),

@@ -1,7 +1,8 @@
 -- One row for each ticket issued in the period, with what stands around it. Every join is an outer one: a ticket is
--- never lost because something beside it is missing. Payments and refunds are aggregated once, and only those of the
--- period's bookings and tickets. Most bookings have one payment, in their own currency: what the others need is looked
--- up for them alone. What belongs to a trip or a seat is put together once for each of them, not for each ticket.
+-- never lost because something beside it is missing; without its trip or route the report refuses it by name.
+-- Payments and refunds are aggregated once, and only those of the period's bookings and tickets. Most bookings have
+-- one payment, in their own currency: what the others need is looked up for them alone. What belongs to a trip or a
+-- seat is put together once for each of them, not for each ticket.
 WITH paid AS (
     SELECT
         p.booking_id,

@@ -1,6 +1,7 @@
 -- One row for each ticket issued in the period, with what stands around it. Every join is an outer one: a ticket is
--- never lost because something beside it is missing. A booking's payments are looked up by their index, for each of its
--- tickets; joined as a table of their own they would be searched from end to end.
+-- never lost because something beside it is missing; without its trip or route the report refuses it by name. A
+-- booking's payments are looked up by their index, for each of its tickets; joined as a table of their own they
+-- would be searched from end to end.
 WITH refunded AS (
     SELECT
         r.ticket_id,

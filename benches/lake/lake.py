@@ -220,9 +220,9 @@ def week(store, months, tickets, report_server, folder):
     month = min(months, key=lambda month: abs(rows[month] - tickets))
     path = parquet(store, month)
     size = path.stat().st_size
-    shares = weeks(path)
+    all_shares = {month: weeks(parquet(store, month)) for month in months}
+    shares = all_shares[month]
     first = max(filter(monday, shares), key=shares.get)
-    all_shares = [weeks(parquet(store, month)) for month in months]
     days = first.isoformat(), (first + datetime.timedelta(6)).isoformat()
     # DuckDB's extension for HTTP comes with another version of DuckDB, which is in a folder of its own.
     with_http = Path(sys.prefix).parent / "duckdb" / "bin" / "python"
@@ -244,8 +244,8 @@ def week(store, months, tickets, report_server, folder):
         "week_rows": found.pop(), "readers": readers,
         # By the days in the footers alone, for all seven days there are.
         "most_of_any_seven_days": round(max(shares.values()), 3),
-        "most_in_any_month": round(max(max(of.values()) for of in all_shares), 3),
-        "most_of_any_week": round(max(share for of in all_shares for day, share in of.items() if monday(day)), 3),
+        "most_in_any_month": round(max(max(of.values()) for of in all_shares.values()), 3),
+        "most_of_any_week": round(max(of[day] for of in all_shares.values() for day in filter(monday, of)), 3),
     }
 
 

@@ -57,9 +57,9 @@ pub struct Column {
     pub width: Option<f64>,
     /// Whether few distinct values repeat, so that a dictionary makes the Parquet file smaller.
     pub repeats: bool,
-    /// Whether no row may be without it: what a row is known by, grouped by or sums up, and the database has `not null`
-    /// and refers to by what must be there. A column that a later version adds can't be such a one: files from before it
-    /// lack it.
+    /// Whether no row may be without it: rows are known or grouped by it, or it is summed up, and the database has it as
+    /// `not null` and demands the row that it comes from. A column that a later version adds can't be one of these: files
+    /// from before lack it.
     pub always: bool,
     /// Where it comes from and what it means.
     pub meaning: &'static str,

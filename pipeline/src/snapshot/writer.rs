@@ -35,13 +35,13 @@ use crate::{
 /// one in memory, and a reader who looks for few rows reads less.
 const PAGE_BYTES: usize = 262_144;
 
-/// Most rows in a row group: few enough to stay flat in memory.
-const ROW_GROUP_ROWS: usize = 196_608;
+/// Most rows in a row group, as many as DuckDB gives its own: it copies smaller ones once more as it loads them, and with
+/// larger ones Polars and the report itself take more memory.
+const ROW_GROUP_ROWS: usize = 122_880;
 
-/// Rows since a row group last ended with a calendar week, after which the next one does, so that whoever reads a week
-/// skips the others. With fewer, readers lose more than they save: they begin anew with each, and DuckDB copies small ones
-/// once more as it loads them.
-const ROW_GROUP_WEEK_ROWS: usize = ROW_GROUP_ROWS / 2;
+/// Rows from which on a row group ends with a calendar week, so that whoever reads a week skips most other rows: as it
+/// begins among the first of a row group, four times as many are in two at most.
+const ROW_GROUP_WEEK_ROWS: usize = 49_152;
 
 /// Writes a table's file while keeping its digest and control totals.
 pub struct TableWriter {
@@ -66,8 +66,6 @@ struct Weeks {
     column: usize,
     /// The week of the last row.
     last: Option<i32>,
-    /// Rows since a row group last ended with its week, those of full row groups among them.
-    rows: usize,
 }
 
 /// A column's chunk of the row group under way.
@@ -99,7 +97,7 @@ impl TableWriter {
             })
             .collect();
         let (digest, totals) = (RowDigest::new(table), TotalsSoFar::new(table));
-        let weeks = table.day.and_then(|day| table.position(day)).map(|column| Weeks { column, last: None, rows: 0 });
+        let weeks = table.day.and_then(|day| table.position(day)).map(|column| Weeks { column, last: None });
         Ok(Self { table, file, crate_writers, columns, bytes, digest, totals, rows: 0, group_rows: 0, weeks })
     }
 
@@ -151,15 +149,11 @@ impl TableWriter {
         for (row, day) in days.as_primitive::<Date32Type>().iter().enumerate() {
             // Weeks begin on Monday, and days are counted from a Thursday.
             let week = day.map(|day| (day + 3).div_euclid(7));
-            if weeks.last != week && weeks.rows >= ROW_GROUP_WEEK_ROWS {
+            if weeks.last != week && self.group_rows + row >= ROW_GROUP_WEEK_ROWS {
                 // Rows before it are added first, and the next call finds it again.
-                if row == 0 {
-                    weeks.rows = 0;
-                }
                 return row;
             }
             weeks.last = week;
-            weeks.rows += 1;
         }
         rows
     }
@@ -331,16 +325,17 @@ mod tests {
     }
 
     #[test]
-    fn a_row_group_of_tickets_ends_with_its_week_once_it_is_half_full() {
-        for batch_rows in [1_000, 8_192, 196_608, 1_000_000] {
+    fn a_row_group_of_tickets_ends_with_a_week_once_that_leaves_it_large_enough() {
+        for batch_rows in [1_000, 8_192, ROW_GROUP_ROWS, 1_000_000] {
             let of = |days: &[usize]| group_rows(&of_days(days, batch_rows));
-            assert_eq!(of(&[20_000; 17]), [140_000, 140_000, 60_000], "in {batch_rows}");
-            assert_eq!(of(&[10_000; 21]), [140_000, 70_000], "in {batch_rows}");
-            // What is full ends anywhere, and the rest of that week ends with it.
-            assert_eq!(of(&[30_000; 14]), [196_608, 13_392, 196_608, 13_392], "in {batch_rows}");
-            assert_eq!(of(&[ROW_GROUP_ROWS, 0, 0, 0, 0, 0, 0, 1]), [196_608, 1], "in {batch_rows}");
+            assert_eq!(of(&[10_000; 17]), [70_000, 70_000, 30_000], "in {batch_rows}");
+            assert_eq!(of(&[7_000; 21]), [98_000, 49_000], "in {batch_rows}");
+            // What is full ends anywhere, and the rest of that week goes on with the next.
+            assert_eq!(of(&[20_000; 14]), [122_880, 122_880, 34_240], "in {batch_rows}");
+            assert_eq!(of(&[30_000; 14]), [122_880, 87_120, 122_880, 87_120], "in {batch_rows}");
+            assert_eq!(of(&[ROW_GROUP_ROWS, 0, 0, 0, 0, 0, 0, 1]), [122_880, 1], "in {batch_rows}");
         }
-        let metadata = metadata(&of_days(&[20_000; 17], 8_192));
+        let metadata = metadata(&of_days(&[10_000; 17], 8_192));
         let day = TICKETS.position("service_date").unwrap();
         let days = metadata.row_groups().iter().map(|group| match group.column(day).statistics() {
             Some(Statistics::Int32(found)) => (*found.min_opt().unwrap() - MONDAY, *found.max_opt().unwrap() - MONDAY),

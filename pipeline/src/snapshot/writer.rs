@@ -136,7 +136,8 @@ impl TableWriter {
         Ok(())
     }
 
-    /// How many rows from that one on can be added at once, and counts them; none when the row group has to end first.
+    /// How many rows from that one on can be added at once; none when the row group has to end first. Remembers the week
+    /// of the last.
     fn room(&mut self, batch: &RecordBatch, from: usize) -> usize {
         let full = |column: &ColumnWriter| matches!(column, ColumnWriter::Repeating(column) if column.is_full());
         if self.columns.iter().any(full) {
@@ -330,6 +331,7 @@ mod tests {
             let of = |days: &[usize]| group_rows(&of_days(days, batch_rows));
             assert_eq!(of(&[10_000; 17]), [70_000, 70_000, 30_000], "in {batch_rows}");
             assert_eq!(of(&[7_000; 21]), [98_000, 49_000], "in {batch_rows}");
+            assert_eq!(of(&[7_200; 14]), [50_400, 50_400], "in {batch_rows}");
             // What is full ends anywhere, and the rest of that week goes on with the next.
             assert_eq!(of(&[20_000; 14]), [122_880, 122_880, 34_240], "in {batch_rows}");
             assert_eq!(of(&[30_000; 14]), [122_880, 87_120, 122_880, 87_120], "in {batch_rows}");

@@ -1,8 +1,8 @@
 //! Ctrl-C and SIGTERM: end within two seconds, leave nothing behind.
 //!
-//! A run registers what must be undone while it lasts. On a signal our backends in the database are ended, half-made
-//! files are removed, and the process exits with 128 and the signal's number. What a run has already committed stays:
-//! the next one finishes its names.
+//! A run registers what must be undone while it lasts. On a signal uploads are given up, our backends in the database
+//! are ended, half-made files are removed, and the process exits with 128 and the signal's number. What a run has
+//! already committed stays: the next one finishes its names.
 
 use std::{
     fs,
@@ -128,6 +128,7 @@ pub fn watch() {
         let code = runtime.block_on(signal());
         CODE.store(code, Ordering::Relaxed);
         let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime.block_on(Store::give_up_uploads());
         undo();
         std::process::exit(code.into());
     });

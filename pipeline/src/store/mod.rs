@@ -32,7 +32,7 @@ use crate::{
     period::PeriodId,
 };
 
-/// How long giving a claim back may take when a run is ended by a signal.
+/// How long giving up uploads may take, or giving back a claim, when a run is ended by a signal.
 const UNDO_WITHIN: Duration = Duration::from_secs(1);
 
 /// A store. Cheap to clone.

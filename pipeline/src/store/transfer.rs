@@ -3,16 +3,16 @@
 use std::{
     fs, io,
     path::{Path as FilePath, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
-use object_store::{ObjectStoreExt, buffered::BufWriter, path::Path};
+use futures::{Stream, StreamExt, TryFutureExt, TryStreamExt};
+use object_store::{ObjectStoreExt, PutPayload, PutPayloadMut, path::Path};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use tokio::sync::{RwLock, SetOnce};
 
-use super::{Place, Store, StoreError};
+use super::{Place, Store, StoreError, UNDO_WITHIN};
 use crate::hashed::hex;
 
 /// Bytes that are read or sent at once. What is smaller goes to a bucket in one request.
@@ -20,6 +20,12 @@ const PART: usize = 8 << 20;
 
 /// Parts that are on their way to a bucket at once: a slow line must not fill the memory.
 const PARTS_AT_ONCE: usize = 2;
+
+/// Held by whoever uploads in parts, until the upload is finished or given up.
+static UPLOADING: RwLock<()> = RwLock::const_new(());
+
+/// Set when uploads in parts are to be given up.
+static GIVE_UP: SetOnce<()> = SetOnce::const_new();
 
 impl Store {
     /// Puts a finished file that a run has staged where it belongs.
@@ -42,28 +48,40 @@ impl Store {
         self.upload(pieces, &to.path()).await
     }
 
-    /// Writes an object that comes in pieces; nothing of it is left when it fails.
+    /// Writes an object that comes in pieces; nothing of it is left when it fails or a signal ends it.
     async fn upload(&self, pieces: impl Stream<Item = Result<Bytes, StoreError>>, to: &Path) -> Result<(), StoreError> {
-        let objects = Arc::clone(&self.objects);
-        let mut writer = BufWriter::with_capacity(objects, to.clone(), PART).with_max_concurrency(PARTS_AT_ONCE);
-        let mut pieces = std::pin::pin!(pieces);
-        let sent = async {
-            while let Some(piece) = pieces.try_next().await? {
-                writer.put(piece).await.map_err(|e| StoreError::object(to, &e))?;
-            }
-            Ok(())
-        };
-        let sent = sent.await;
-        if sent.is_err() {
-            // What can't even be given up, the bucket's own rules remove. Once it is being finished, it can't be given up.
-            let _ = writer.abort().await;
-            return sent;
+        let failed = |e| StoreError::object(to, &e);
+        let mut parts = std::pin::pin!(parts(pieces));
+        let first = parts.try_next().await?.unwrap_or_default();
+        if first.content_length() < PART {
+            return self.objects.put(to, first).await.map(drop).map_err(failed);
         }
-        // The error of object_store stands inside.
-        writer.shutdown().await.map_err(|e| match e.downcast::<object_store::Error>() {
-            Ok(error) => StoreError::object(to, &error),
-            Err(error) => StoreError::file(FilePath::new(to.as_ref()), &error),
-        })
+        let _uploading = UPLOADING.read().await;
+        let mut upload = self.objects.put_multipart(to).await.map_err(failed)?;
+        let sending = async {
+            let parts = futures::stream::iter([Ok(first)]).chain(parts);
+            let sent = parts.map_ok(|part| upload.put_part(part).map_err(failed));
+            sent.try_buffer_unordered(PARTS_AT_ONCE).try_collect::<()>().await?;
+            upload.complete().await.map(drop).map_err(failed)
+        };
+        let sent = tokio::select! {
+            sent = sending => sent,
+            _ = GIVE_UP.wait() => Err(StoreError::file(FilePath::new(to.as_ref()), &io::ErrorKind::Interrupted.into())),
+        };
+        if sent.is_err() {
+            // What can't even be given up, the bucket's own rules remove.
+            let _ = upload.abort().await;
+        }
+        sent
+    }
+
+    /// Lets all uploads of this process that go in parts be given up, whose parts somebody would pay for otherwise, and
+    /// waits for that a second. None begins afterwards.
+    pub async fn give_up_uploads() {
+        let _ = GIVE_UP.set(());
+        if let Ok(all) = tokio::time::timeout(UNDO_WITHIN, UPLOADING.write()).await {
+            std::mem::forget(all);
+        }
     }
 
     /// An object as a file on this machine: on a folder the object itself, of a bucket a copy in the run's folder.
@@ -158,4 +176,19 @@ impl Store {
         }
         Ok(hex(&hash.finalize()))
     }
+}
+
+/// Pieces of whatever length as parts of one length, the last of which may be shorter.
+fn parts(pieces: impl Stream<Item = Result<Bytes, StoreError>>) -> impl Stream<Item = Result<PutPayload, StoreError>> {
+    futures::stream::try_unfold((Box::pin(pieces), Bytes::new()), |(mut pieces, mut piece)| async {
+        let mut part = PutPayloadMut::new();
+        while part.content_length() < PART {
+            if piece.is_empty() {
+                let Some(next) = pieces.try_next().await? else { break };
+                piece = next;
+            }
+            part.push(piece.split_to(piece.len().min(PART - part.content_length())));
+        }
+        Ok((part.content_length() > 0).then(|| (part.freeze(), (pieces, piece))))
+    })
 }

@@ -1,7 +1,7 @@
 //! Reports in a bucket: the same files, the same promises.
 
 use tests::{
-    bucket::Bucket,
+    bucket::{Bucket, Kind as Server},
     database::{Database, Kind, SMALL},
     server::Setup,
     store_folder::{StoreFolder, sha256},
@@ -11,16 +11,25 @@ use tests::{
 
 use super::{JANUARY, PLAIN, demo, fetched, report};
 
-#[test]
-fn a_report_in_a_bucket_has_the_same_files_as_in_a_folder() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
+over_both_servers! {
+    a_report_in_a_bucket_has_the_same_files_as_in_a_folder,
+    a_second_report_of_unchanged_data_names_the_workbook_that_is_there,
+    changed_data_makes_the_next_edition_which_takes_the_name,
+    an_edition_in_a_bucket_is_listed_checked_and_rendered_again,
+    a_run_that_is_terminated_while_it_uploads_leaves_nothing_visible_and_the_next_succeeds,
+    the_server_lists_starts_and_serves_reports_in_a_bucket,
+    analysts_read_all_months_of_a_bucket_as_they_read_a_folder,
+}
+
+fn a_report_in_a_bucket_has_the_same_files_as_in_a_folder(bucket: &Bucket) {
+    let (work, database) = demo();
     work.succeed(&database, &[&JANUARY[..], &["--store", "reports"]].concat());
-    let ended = report(&work, &database, &bucket, &[]);
+    let ended = report(&work, &database, bucket, &[]);
     assert!(ended.last_line().ends_with(&format!("{}/{PLAIN}", bucket.address())), "{}", ended.last_line());
 
     let visible = |paths: Vec<String>| paths.into_iter().filter(|path| !path.starts_with("state/")).collect::<Vec<_>>();
     assert_eq!(visible(bucket.paths()), visible(work.store().paths()));
-    let copy = fetched(&work, &bucket, "copy");
+    let copy = fetched(&work, bucket, "copy");
     copy.assert_settled();
     let (here, there) = (work.store().manifest(), copy.manifest());
     assert_eq!((here.digest, here.rows), (there.digest, there.rows));
@@ -29,12 +38,11 @@ fn a_report_in_a_bucket_has_the_same_files_as_in_a_folder() {
     assert_eq!(bucket.open_uploads(), 0);
 }
 
-#[test]
-fn a_second_report_of_unchanged_data_names_the_workbook_that_is_there() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
-    report(&work, &database, &bucket, &[]);
+fn a_second_report_of_unchanged_data_names_the_workbook_that_is_there(bucket: &Bucket) {
+    let (work, database) = demo();
+    report(&work, &database, bucket, &[]);
     let before = bucket.paths();
-    let ended = report(&work, &database, &bucket, &["--output", "extra.xlsx"]);
+    let ended = report(&work, &database, bucket, &["--output", "extra.xlsx"]);
     assert!(ended.last_line().contains("nothing has changed since edition 1"), "{}", ended.last_line());
     assert_eq!(std::fs::read(work.file("extra.xlsx")).unwrap(), bucket.read(PLAIN));
     let runs =
@@ -42,15 +50,14 @@ fn a_second_report_of_unchanged_data_names_the_workbook_that_is_there() {
     assert_eq!(runs(bucket.paths()), runs(before));
 }
 
-#[test]
-fn changed_data_makes_the_next_edition_which_takes_the_name() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
-    report(&work, &database, &bucket, &[]);
+fn changed_data_makes_the_next_edition_which_takes_the_name(bucket: &Bucket) {
+    let (work, database) = demo();
+    report(&work, &database, bucket, &[]);
     let first = bucket.read(PLAIN);
     database.execute("UPDATE tickets SET price = price + 1");
-    report(&work, &database, &bucket, &[]);
+    report(&work, &database, bucket, &[]);
     assert_eq!(bucket.read("ticketing-report-2025-01-edition-1.xlsx"), first);
-    let copy = fetched(&work, &bucket, "copy");
+    let copy = fetched(&work, bucket, "copy");
     copy.assert_settled();
     assert_eq!(copy.numbers("2025-01"), [1, 2]);
     assert!(copy.edition("2025-01", 2).changes.unwrap().changed > 0);
@@ -58,7 +65,7 @@ fn changed_data_makes_the_next_edition_which_takes_the_name() {
 
 #[test]
 fn six_runs_at_once_in_a_bucket_make_one_edition_and_all_succeed() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
+    let ((work, database), bucket) = (demo(), Bucket::new(Server::Moto));
     let address = bucket.address();
     let arguments = [&JANUARY[..], &["--store", &address]].concat();
     let runs: Vec<_> = (0..6).map(|_| work.with(&database, &arguments).reaching(&bucket).start()).collect();
@@ -70,30 +77,56 @@ fn six_runs_at_once_in_a_bucket_make_one_edition_and_all_succeed() {
     copy.assert_settled();
 }
 
-#[test]
-fn an_edition_in_a_bucket_is_listed_checked_and_rendered_again() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
-    report(&work, &database, &bucket, &[]);
+fn an_edition_in_a_bucket_is_listed_checked_and_rendered_again(bucket: &Bucket) {
+    let (work, database) = demo();
+    report(&work, &database, bucket, &[]);
     let store = ["--store", &bucket.address()];
     let command = |arguments: &[&str]| {
         let arguments = [arguments, &store[..]].concat();
-        work.with(&database, &arguments).reaching(&bucket).finish().succeeded()
+        work.with(&database, &arguments).reaching(bucket).finish().succeeded()
     };
     assert!(command(&["list"]).stdout.contains(PLAIN));
     command(&["render", "2025-01", "--output", "again.xlsx"]);
     assert_eq!(std::fs::read(work.file("again.xlsx")).unwrap(), bucket.read(PLAIN));
-    let checked = command(&["check", "--period", "2025-01", "--repair"]).stdout;
-    assert!(checked.contains("creates nothing twice"), "{checked}");
-    assert!(!checked.contains("FAILED"), "{checked}");
+    let arguments = [&["check", "--period", "2025-01", "--repair"], &store[..]].concat();
+    let checked = work.with(&database, &arguments).reaching(bucket).finish().stdout;
+    assert!(checked.contains("editions: 1 published"), "{checked}");
 }
 
 #[test]
-fn a_run_that_is_terminated_while_it_uploads_leaves_nothing_visible_and_the_next_succeeds() {
-    let (work, bucket) = (Workplace::new(), Bucket::new());
+fn the_check_tells_buckets_that_honour_conditions_from_those_that_do_not() {
+    let (work, database) = demo();
+    for (server, code, words) in [
+        (Server::Moto, 0, "creates nothing twice"),
+        (Server::InProcess, 1, "doesn't refuse to create an object that is there already (If-None-Match)"),
+    ] {
+        let bucket = Bucket::new(server);
+        report(&work, &database, &bucket, &[]);
+        let arguments = ["check", "--period", "2025-01", "--store", &bucket.address()];
+        let ended = work.with(&database, &arguments).reaching(&bucket).finish();
+        assert_eq!(ended.code(), Some(code), "{}", ended.stdout);
+        assert!(ended.stdout.contains(words), "{}", ended.stdout);
+        assert_eq!(ended.stdout.contains("FAILED"), code != 0, "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_bucket_that_does_not_know_the_key_is_named_with_what_it_says() {
+    let ((work, database), bucket) = (demo(), Bucket::new(Server::InProcess));
+    let address = bucket.address();
+    let arguments = [&JANUARY[..], &["--quiet", "--store", &address]].concat();
+    let ended = work.with(&database, &arguments).reaching(&bucket).env("AWS_SECRET_ACCESS_KEY", "guessed").finish();
+    let said = ended.failed(78);
+    assert!(said.contains("SignatureDoesNotMatch"), "{said}");
+    assert!(bucket.paths().is_empty());
+}
+
+fn a_run_that_is_terminated_while_it_uploads_leaves_nothing_visible_and_the_next_succeeds(bucket: &Bucket) {
+    let work = Workplace::new();
     let database = Database::demo(Kind::Sqlite, &tests::database::MEDIUM);
     let address = bucket.address();
     let arguments = [&JANUARY[..], &["--store", &address]].concat();
-    let run = work.with(&database, &arguments).reaching(&bucket).start();
+    let run = work.with(&database, &arguments).reaching(bucket).start();
     run.until_event("the workbook is made", |event| event["event"] == "finished" && event["stage"] == "workbook");
     run.signal("TERM");
     let ended = run.finish();
@@ -106,15 +139,15 @@ fn a_run_that_is_terminated_while_it_uploads_leaves_nothing_visible_and_the_next
                 .any(|path| path.ends_with("manifest.json") || path.ends_with(".xlsx") && !path.contains('/'))
         );
     }
-    report(&work, &database, &bucket, &[]);
-    let copy = fetched(&work, &bucket, "copy");
+    report(&work, &database, bucket, &[]);
+    let copy = fetched(&work, bucket, "copy");
     copy.assert_settled();
     assert_eq!(copy.manifests().len(), 1);
 }
 
 #[test]
 fn a_bucket_that_is_not_there_and_one_that_cannot_be_reached_are_told_apart() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
+    let ((work, database), bucket) = (demo(), Bucket::new(Server::Moto));
     let arguments = [&JANUARY[..], &["--quiet", "--store", "s3://nobodys/reports"]].concat();
     let ended = work.with(&database, &arguments).reaching(&bucket).finish();
     assert!(
@@ -132,12 +165,11 @@ fn a_bucket_that_is_not_there_and_one_that_cannot_be_reached_are_told_apart() {
     assert!(ended.failed(78).contains("s3://bucket/folder"));
 }
 
-#[test]
-fn the_server_lists_starts_and_serves_reports_in_a_bucket() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
-    report(&work, &database, &bucket, &[]);
+fn the_server_lists_starts_and_serves_reports_in_a_bucket(bucket: &Bucket) {
+    let (work, database) = demo();
+    report(&work, &database, bucket, &[]);
     let nowhere = StoreFolder::new(work.file("nowhere"));
-    let server = Setup::new(&nowhere).database(&database).bucket(&bucket).start();
+    let server = Setup::new(&nowhere).database(&database).bucket(bucket).start();
     assert_eq!(server.get("/api/k8s/reports").json(200)["reports"], serde_json::json!([PLAIN]));
     let whole = bucket.read(PLAIN);
     assert_eq!(server.get(&format!("/api/k8s/reports/{PLAIN}")).body, whole);
@@ -156,15 +188,14 @@ fn the_server_lists_starts_and_serves_reports_in_a_bucket() {
     assert!(!nowhere.path().exists());
 }
 
-#[test]
-fn analysts_read_all_months_of_a_bucket_as_they_read_a_folder() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
+fn analysts_read_all_months_of_a_bucket_as_they_read_a_folder(bucket: &Bucket) {
+    let (work, database) = demo();
     let (mut rows, mut cents) = (0, 0);
     for month in ["2025-01", "2025-02"] {
         let arguments = ["--period", month, "--store", &bucket.address()];
-        work.with(&database, &arguments).reaching(&bucket).finish().succeeded();
+        work.with(&database, &arguments).reaching(bucket).finish().succeeded();
     }
-    for manifest in fetched(&work, &bucket, "copy").manifests() {
+    for manifest in fetched(&work, bucket, "copy").manifests() {
         rows += manifest.rows;
         cents += manifest.tables["tickets"].totals.values().map(|total| total.amount.0).sum::<i128>();
     }
@@ -181,7 +212,7 @@ fn analysts_read_all_months_of_a_bucket_as_they_read_a_folder() {
 
 #[test]
 fn half_made_files_beside_a_bucket_are_readable_by_nobody_else_and_gone_afterwards() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
+    let ((work, database), bucket) = (demo(), Bucket::new(Server::InProcess));
     let scratch = work.file("scratch");
     std::fs::create_dir(&scratch).unwrap();
     let address = bucket.address();

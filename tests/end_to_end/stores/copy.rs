@@ -2,9 +2,17 @@
 
 use std::fs;
 
-use tests::{bucket::Bucket, mount::Mount, store_folder::StoreFolder, workplace::Workplace};
+use tests::{
+    bucket::{Bucket, Kind, Parts},
+    mount::Mount,
+    store_folder::StoreFolder,
+    waiting,
+    workplace::Workplace,
+};
 
 use super::{JANUARY, PLAIN, demo, fetched};
+
+over_both_servers! { a_copy_into_a_bucket_and_back_is_byte_by_byte_the_same_store }
 
 /// A store of two editions of January and one of February, beside a workbook of the service before.
 fn three_editions() -> Workplace {
@@ -23,12 +31,11 @@ fn contents(store: &StoreFolder) -> Vec<(String, String)> {
     store.files().into_iter().map(|(path, (hash, _))| (path, hash)).collect()
 }
 
-#[test]
-fn a_copy_into_a_bucket_and_back_is_byte_by_byte_the_same_store() {
-    let (work, bucket) = (three_editions(), Bucket::new());
-    let copied = work.command(&["copy", "reports", &bucket.address()]).reaching(&bucket).finish().succeeded();
+fn a_copy_into_a_bucket_and_back_is_byte_by_byte_the_same_store(bucket: &Bucket) {
+    let work = three_editions();
+    let copied = work.command(&["copy", "reports", &bucket.address()]).reaching(bucket).finish().succeeded();
     assert!(copied.last_line().starts_with("3 editions ("), "{}", copied.last_line());
-    assert_eq!(contents(&fetched(&work, &bucket, "back")), contents(&work.store()));
+    assert_eq!(contents(&fetched(&work, bucket, "back")), contents(&work.store()));
     assert_eq!(bucket.paths().iter().filter(|path| path.starts_with("state/claims/")).count(), 0);
 }
 
@@ -62,6 +69,43 @@ fn a_damaged_file_is_found_on_its_way_and_its_edition_is_not_in_the_copy() {
     assert!(other.manifests().is_empty());
     assert_eq!(other.half_made(), Vec::<String>::new());
     other.assert_nothing_is_half_visible();
+}
+
+/// A store with a workbook so large that it goes to a bucket in parts, and its name.
+fn with_a_large_workbook() -> (Workplace, &'static str) {
+    let (work, large) = (three_editions(), "ticketing-report-2018-01.xlsx");
+    fs::write(work.file("reports").join(large), vec![b'P'; 40 << 20]).unwrap();
+    (work, large)
+}
+
+#[test]
+fn an_upload_that_the_bucket_refuses_in_the_middle_is_given_up() {
+    let ((work, large), bucket) = (with_a_large_workbook(), Bucket::new(Kind::InProcess));
+    let address = bucket.address();
+    let copy = || work.command(&["copy", "reports", &address]).reaching(&bucket).finish();
+    bucket.set_parts(Parts::Refused);
+    let ended = copy();
+    assert_eq!(ended.code(), Some(78), "{:?}", ended.stderr);
+    assert!(ended.stderr.last().unwrap().contains(large), "{:?}", ended.stderr);
+    assert_eq!(bucket.open_uploads(), 0);
+    assert!(!bucket.paths().contains(&large.to_owned()));
+
+    bucket.set_parts(Parts::Taken);
+    copy().succeeded();
+    assert_eq!(bucket.open_uploads(), 0);
+    assert_eq!(contents(&fetched(&work, &bucket, "back")), contents(&work.store()));
+}
+
+#[test]
+fn an_upload_that_a_signal_ends_is_given_up() {
+    let ((work, large), bucket) = (with_a_large_workbook(), Bucket::new(Kind::InProcess));
+    bucket.set_parts(Parts::Held);
+    let copying = work.command(&["copy", "reports", &bucket.address()]).reaching(&bucket).start();
+    waiting::until("the upload has begun", || (bucket.open_uploads() > 0).then_some(()));
+    copying.signal("TERM");
+    assert_eq!(copying.finish().code(), Some(143));
+    assert_eq!(bucket.open_uploads(), 0);
+    assert!(!bucket.paths().contains(&large.to_owned()));
 }
 
 #[test]

@@ -1,5 +1,17 @@
 //! Stores of every kind: buckets, copies from one to another, and what retention leaves.
 
+/// Writes each test twice: over a bucket of moto and over one in this process.
+macro_rules! over_both_servers {
+    ($($name:ident),+ $(,)?) => {
+        mod moto {
+            $(#[test] fn $name() { super::$name(&::tests::bucket::Bucket::new(::tests::bucket::Kind::Moto)); })+
+        }
+        mod in_process {
+            $(#[test] fn $name() { super::$name(&::tests::bucket::Bucket::new(::tests::bucket::Kind::InProcess)); })+
+        }
+    };
+}
+
 mod bucket;
 mod copy;
 mod prune;

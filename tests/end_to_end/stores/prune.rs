@@ -14,6 +14,8 @@ use tests::{
 
 use super::{JANUARY, PLAIN, demo, fetched, report};
 
+over_both_servers! { a_bucket_is_pruned_in_the_same_two_steps }
+
 /// Keeps nothing but the newest editions, whatever their age.
 const NEWEST: [&str; 4] = ["--keep-editions", "1", "--keep-days", "0"];
 
@@ -134,23 +136,22 @@ fn what_no_manifest_names_is_left_alone_unless_that_is_asked_for() {
     work.store().assert_settled();
 }
 
-#[test]
-fn a_bucket_is_pruned_in_the_same_two_steps() {
-    let ((work, database), bucket) = (demo(), Bucket::new());
+fn a_bucket_is_pruned_in_the_same_two_steps(bucket: &Bucket) {
+    let (work, database) = demo();
     for _ in 0..2 {
-        report(&work, &database, &bucket, &[]);
+        report(&work, &database, bucket, &[]);
         database.execute("UPDATE tickets SET price = price + 1");
     }
     let address = bucket.address();
     let prune = |more: &[&str]| {
         let arguments = [&["prune", "--store", &address, "--apply"], &NEWEST[..], more].concat();
-        work.command(&arguments).reaching(&bucket).finish().succeeded()
+        work.command(&arguments).reaching(bucket).finish().succeeded()
     };
     prune(&[]);
     assert!(bucket.paths().contains(&"editions/2025-01/1/tickets.parquet".to_owned()));
     prune(&["--grace-hours", "0"]);
     assert!(!bucket.paths().iter().any(|path| path.starts_with("editions/2025-01/1/")));
-    let copy = fetched(&work, &bucket, "copy");
+    let copy = fetched(&work, bucket, "copy");
     assert_eq!(copy.numbers("2025-01"), [2]);
     copy.assert_settled();
 }

@@ -41,10 +41,13 @@ pub fn main() -> u8 {
     std::panic::set_hook(Box::new(|panic| {
         *LAST.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
     }));
-    catch_unwind(run).unwrap_or_else(|_| {
+    let code = catch_unwind(run).unwrap_or_else(|_| {
         let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fail(&Reporter::for_stderr(), &Error::System(format!("a fault in the program, please report it: {last}")))
-    })
+    });
+    // A signal that is being handled ends the process, also where what it broke off counts as no failure.
+    interrupt::wholly(|| ());
+    code
 }
 
 fn run() -> u8 {

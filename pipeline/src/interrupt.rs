@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Runtime;
 use url::Url;
 
 use crate::{period::PeriodId, publish, source::cancel_backends, store::Store};
@@ -128,8 +129,7 @@ pub fn watch() {
         let code = runtime.block_on(signal());
         CODE.store(code, Ordering::Relaxed);
         let _whole = WHOLE.lock().unwrap_or_else(PoisonError::into_inner);
-        runtime.block_on(Store::give_up_uploads());
-        undo();
+        undo(&runtime);
         std::process::exit(code.into());
     });
 }
@@ -155,13 +155,17 @@ async fn signal() -> u8 {
     }
 }
 
-fn undo() {
+fn undo(runtime: &Runtime) {
     let undo = std::mem::take(&mut *UNDO.lock().unwrap_or_else(PoisonError::into_inner));
-    if let Some((url, address, name)) = undo.backends {
+    let cancelled = undo.backends.map(|(url, address, name)| {
         let (done, cancelled) = mpsc::channel();
         std::thread::spawn(move || {
             let _ = done.send(cancel_backends(&url, &address, &name));
         });
+        cancelled
+    });
+    runtime.block_on(Store::give_up_uploads());
+    if let Some(cancelled) = cancelled {
         // A server that doesn't answer notices the closed connections by itself, later.
         let _ = cancelled.recv_timeout(CANCEL_WITHIN);
     }

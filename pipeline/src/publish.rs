@@ -175,18 +175,24 @@ pub async fn is_live(store: &Store, period: PeriodId, number: u32) -> Result<boo
 /// When the store fails.
 pub async fn lay(store: &Store, run: &str, claim: &mut Claim) -> Result<(), StoreError> {
     let (period, number) = (claim.period, claim.number);
-    let mut laying = std::pin::pin!(async {
+    let laying = async {
         for table in TABLES.into_iter().chain([&EXCEPTIONS]) {
             let file = format!("{}.parquet", table.name);
             store.put(run, &file, Place::Table(period, number, table.name)).await?;
         }
         store.put(run, "workbook.xlsx", Place::PendingWorkbook(period, number)).await
-    });
-    loop {
-        match tokio::time::timeout(RENEW_EVERY, &mut laying).await {
-            Ok(laid) => return laid,
-            Err(_) => claim.renew(store).await?,
+    };
+    let holding = async {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            if let Err(lost) = claim.renew(store).await {
+                return lost;
+            }
         }
+    };
+    tokio::select! {
+        laid = laying => laid,
+        lost = holding => Err(lost),
     }
 }
 

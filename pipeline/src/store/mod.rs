@@ -303,7 +303,7 @@ impl Store {
     }
 
     /// Undoes something now, when a run ends. That it can't be undone nobody could mend then.
-    pub fn undo(undo: impl Future<Output = Result<(), StoreError>> + Send) {
+    pub fn undo<E>(undo: impl Future<Output = Result<(), E>> + Send) {
         // From a thread of its own, as this one may be a runtime's.
         std::thread::scope(|scope| {
             let undoing = scope.spawn(|| {

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryFutureExt, TryStreamExt};
-use object_store::{ObjectStoreExt, PutPayload, PutPayloadMut, path::Path};
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload, PutPayloadMut, path::Path};
 use sha2::{Digest, Sha256};
 use tokio::sync::{RwLock, SetOnce};
 
@@ -26,6 +26,20 @@ static UPLOADING: RwLock<()> = RwLock::const_new(());
 
 /// Set when uploads in parts are to be given up.
 static GIVE_UP: SetOnce<()> = SetOnce::const_new();
+
+/// An upload in parts. Whoever stops in the middle gives it up.
+struct Upload {
+    parts: Box<dyn MultipartUpload>,
+    is_open: bool,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if self.is_open {
+            Store::undo(self.parts.abort());
+        }
+    }
+}
 
 impl Store {
     /// Puts a finished file that a run has staged where it belongs.
@@ -48,40 +62,45 @@ impl Store {
         self.upload(pieces, &to.path()).await
     }
 
-    /// Writes an object that comes in pieces; nothing of it is left when it fails or a signal ends it.
+    /// Writes an object that comes in pieces; nothing of it is left when it fails.
     async fn upload(&self, pieces: impl Stream<Item = Result<Bytes, StoreError>>, to: &Path) -> Result<(), StoreError> {
         let failed = |e| StoreError::object(to, &e);
+        let given_up = || StoreError::file(FilePath::new(to.as_ref()), &io::ErrorKind::Interrupted.into());
         let mut parts = std::pin::pin!(parts(pieces));
         let first = parts.try_next().await?.unwrap_or_default();
         if first.content_length() < PART {
             return self.objects.put(to, first).await.map(drop).map_err(failed);
         }
         let _uploading = UPLOADING.read().await;
-        let mut upload = self.objects.put_multipart(to).await.map_err(failed)?;
-        let sending = async {
-            let parts = futures::stream::iter([Ok(first)]).chain(parts);
-            let sent = parts.map_ok(|part| upload.put_part(part).map_err(failed));
-            sent.try_buffer_unordered(PARTS_AT_ONCE).try_collect::<()>().await?;
-            upload.complete().await.map(drop).map_err(failed)
-        };
-        let sent = tokio::select! {
-            sent = sending => sent,
-            _ = GIVE_UP.wait() => Err(StoreError::file(FilePath::new(to.as_ref()), &io::ErrorKind::Interrupted.into())),
-        };
-        if sent.is_err() {
-            // What can't even be given up, the bucket's own rules remove.
-            let _ = upload.abort().await;
+        if GIVE_UP.initialized() {
+            return Err(given_up());
         }
-        sent
+        let mut upload = Upload { parts: self.objects.put_multipart(to).await.map_err(failed)?, is_open: true };
+        let parts = futures::stream::iter([Ok(first)]).chain(parts);
+        let sending = parts.map_ok(|part| upload.parts.put_part(part).map_err(failed));
+        let sent = tokio::select! {
+            biased;
+            _ = GIVE_UP.wait() => Err(given_up()),
+            sent = sending.try_buffer_unordered(PARTS_AT_ONCE).try_collect::<()>() => sent,
+        };
+        // Not given up any more from here on: the bucket may have finished it already.
+        let finished = match sent {
+            Ok(()) => upload.parts.complete().await.map(drop).map_err(failed),
+            Err(error) => Err(error),
+        };
+        if finished.is_err() {
+            // What can't even be given up, the bucket's own rules remove.
+            let _ = upload.parts.abort().await;
+        }
+        upload.is_open = false;
+        finished
     }
 
-    /// Lets all uploads of this process that go in parts be given up, whose parts somebody would pay for otherwise, and
-    /// waits for that a second. None begins afterwards.
+    /// Has all uploads in parts of this process given up, as somebody would pay for the parts, and waits for that up to
+    /// a second. None begins from then on.
     pub async fn give_up_uploads() {
         let _ = GIVE_UP.set(());
-        if let Ok(all) = tokio::time::timeout(UNDO_WITHIN, UPLOADING.write()).await {
-            std::mem::forget(all);
-        }
+        let _ = tokio::time::timeout(UNDO_WITHIN, UPLOADING.write()).await;
     }
 
     /// An object as a file on this machine: on a folder the object itself, of a bucket a copy in the run's folder.
@@ -180,7 +199,7 @@ impl Store {
 
 /// Pieces of whatever length as parts of one length, the last of which may be shorter.
 fn parts(pieces: impl Stream<Item = Result<Bytes, StoreError>>) -> impl Stream<Item = Result<PutPayload, StoreError>> {
-    futures::stream::try_unfold((Box::pin(pieces), Bytes::new()), |(mut pieces, mut piece)| async {
+    futures::stream::try_unfold((Box::pin(pieces.fuse()), Bytes::new()), |(mut pieces, mut piece)| async {
         let mut part = PutPayloadMut::new();
         while part.content_length() < PART {
             if piece.is_empty() {
@@ -191,4 +210,63 @@ fn parts(pieces: impl Stream<Item = Result<Bytes, StoreError>>) -> impl Stream<I
         }
         Ok((part.content_length() > 0).then(|| (part.freeze(), (pieces, piece))))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use object_store::{PutResult, UploadPart};
+
+    use super::*;
+
+    /// An upload that counts how often it is given up.
+    #[derive(Debug)]
+    struct Counted(&'static AtomicU32);
+
+    #[async_trait::async_trait]
+    impl MultipartUpload for Counted {
+        fn put_part(&mut self, _: PutPayload) -> UploadPart {
+            Box::pin(std::future::pending())
+        }
+
+        async fn complete(&mut self) -> object_store::Result<PutResult> {
+            std::future::pending().await
+        }
+
+        async fn abort(&mut self) -> object_store::Result<()> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_upload_that_nobody_waits_for_any_more_is_given_up_once() {
+        static GIVEN_UP: AtomicU32 = AtomicU32::new(0);
+        for (is_open, times) in [(true, 1), (false, 1)] {
+            drop(Upload { parts: Box::new(Counted(&GIVEN_UP)), is_open });
+            assert_eq!(GIVEN_UP.load(Ordering::Relaxed), times);
+        }
+    }
+
+    #[tokio::test]
+    async fn parts_have_one_length_whatever_the_pieces_have() {
+        for (pieces, expected) in [
+            (vec![], vec![]),
+            (vec![0, 0], vec![]),
+            (vec![5], vec![5]),
+            (vec![PART], vec![PART]),
+            (vec![PART - 1, 1], vec![PART]),
+            (vec![PART, 1], vec![PART, 1]),
+            (vec![1, 3 * PART, 2], vec![PART, PART, PART, 3]),
+            (vec![PART / 8; 20], vec![PART, PART, PART / 2]),
+        ] {
+            let bytes: Vec<u8> = (0..pieces.iter().sum()).map(|at: usize| (at / 1000) as u8).collect();
+            let mut rest = Bytes::from(bytes.clone());
+            let pieces: Vec<_> = pieces.into_iter().map(|length| Ok(rest.split_to(length))).collect();
+            let found: Vec<_> = parts(futures::stream::iter(pieces)).try_collect().await.unwrap();
+            assert_eq!(found.iter().map(PutPayload::content_length).collect::<Vec<_>>(), expected);
+            assert!(found.into_iter().flat_map(|part| Vec::from(Bytes::from(part))).eq(bytes), "{expected:?}");
+        }
+    }
 }

@@ -102,15 +102,15 @@ impl Bucket {
         }
     }
 
-    /// Uploads that were begun and neither finished nor given up.
+    /// Whether an upload was begun and neither finished nor given up.
     ///
     /// # Panics
-    /// When the server doesn't list them.
+    /// When the server doesn't tell.
     #[must_use]
-    pub fn open_uploads(&self) -> usize {
+    pub fn has_open_uploads(&self) -> bool {
         match &self.server {
-            Server::Moto(address) => moto::open_uploads(address, &self.folder),
-            Server::InProcess(server) => server.open_uploads(),
+            Server::Moto(address) => moto::has_open_uploads(address, &self.folder),
+            Server::InProcess(server) => server.has_open_uploads(),
         }
     }
 

@@ -43,10 +43,10 @@ pub(super) fn paths(address: &str, folder: &str) -> Vec<String> {
     paths
 }
 
-pub(super) fn open_uploads(address: &str, folder: &str) -> usize {
+pub(super) fn has_open_uploads(address: &str, folder: &str) -> bool {
     let listed = Request::new(address, "GET", &format!("/{BUCKET}?uploads&prefix={folder}/")).send();
     assert_eq!(listed.status, 200, "{}", listed.text());
-    listed.text().matches(&format!("<Key>{folder}/")).count()
+    listed.text().contains(&format!("<Key>{folder}/"))
 }
 
 #[track_caller]

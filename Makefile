@@ -24,9 +24,9 @@ help:
 	@echo 'make lint        clippy, with warnings as errors'
 	@echo 'make doc         the documentation of the code'
 	@echo 'make advisories  dependencies with known weaknesses; needs cargo-deny and the network'
-	@echo 'make figures     the report at its full size, measured into docs/figures.md'
+	@echo 'make figures     the program at its full sizes, measured into docs/figures.md'
 	@echo 'make load        of these only the server under load'
-	@echo 'make lake        three years of a million tickets a month, made and read, into docs/figures.md'
+	@echo 'make lake        of these only three years of a million tickets a month, made and read'
 	@echo 'make read-back   a workbook of a million tickets, read to its last cell by other programs'
 	@echo 'make side-by-side  the same beside other tools, into docs/side-by-side.md'
 	@echo 'make stages      each stage alone, timed by criterion'
@@ -129,16 +129,16 @@ doc:
 tidy: program
 	.ci/tidy "$(TARGET)/release"
 
-# A quarter of an hour, as root: the report at its full size, for docs/figures.md.
+# An hour and 20 GB of disk for a while, as root: the program at its full sizes, for docs/figures.md.
 figures: prepare program
 	"$(TARGET)/release/figures"
+	"$(TARGET)/release/figures" --lake
 
 # Three minutes of these: the server under load.
 load: prepare program
 	"$(TARGET)/release/figures" --server
 
-# An hour and 20 GB of disk for a while: three years of a million tickets a month, and how well they are read. No part of
-# `figures`, as it takes so long.
+# Three quarters of an hour of these: three years of a million tickets a month, and how well they are read.
 lake: prepare program
 	"$(TARGET)/release/figures" --lake
 

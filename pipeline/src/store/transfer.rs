@@ -83,7 +83,7 @@ impl Store {
             _ = GIVE_UP.wait() => Err(given_up()),
             sent = sending.try_buffer_unordered(PARTS_AT_ONCE).try_collect::<()>() => sent,
         };
-        // Not given up any more from here on: the bucket may have finished it already.
+        // From here on a signal breaks nothing off: the bucket may have finished it already.
         let finished = match sent {
             Ok(()) => upload.parts.complete().await.map(drop).map_err(failed),
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Reports in a bucket: the same files, the same promises.
 
 use tests::{
-    bucket::{Bucket, Kind as Server},
+    bucket::{Bucket, S3Server},
     database::{Database, Kind, SMALL},
     server::Setup,
     store_folder::{StoreFolder, sha256},
@@ -65,7 +65,7 @@ fn changed_data_makes_the_next_edition_which_takes_the_name(bucket: &Bucket) {
 
 #[test]
 fn six_runs_at_once_in_a_bucket_make_one_edition_and_all_succeed() {
-    let ((work, database), bucket) = (demo(), Bucket::new(Server::Moto));
+    let ((work, database), bucket) = (demo(), Bucket::new(S3Server::Moto));
     let address = bucket.address();
     let arguments = [&JANUARY[..], &["--store", &address]].concat();
     let runs: Vec<_> = (0..6).map(|_| work.with(&database, &arguments).reaching(&bucket).start()).collect();
@@ -100,8 +100,8 @@ fn an_edition_in_a_bucket_is_listed_checked_and_rendered_again(bucket: &Bucket) 
 fn the_check_tells_buckets_that_honour_conditions_from_those_that_do_not() {
     let (work, database) = demo();
     for (server, code, words) in [
-        (Server::Moto, 0, "creates nothing twice"),
-        (Server::InProcess, 1, "doesn't refuse to create an object that is there already (If-None-Match)"),
+        (S3Server::Moto, 0, "creates nothing twice"),
+        (S3Server::InProcess, 1, "doesn't refuse to create an object that is there already (If-None-Match)"),
     ] {
         let bucket = Bucket::new(server);
         report(&work, &database, &bucket, &[]);
@@ -115,7 +115,7 @@ fn the_check_tells_buckets_that_honour_conditions_from_those_that_do_not() {
 
 #[test]
 fn a_bucket_that_does_not_know_the_key_is_named_with_what_it_says() {
-    let ((work, database), bucket) = (demo(), Bucket::new(Server::InProcess));
+    let ((work, database), bucket) = (demo(), Bucket::new(S3Server::InProcess));
     let address = bucket.address();
     let arguments = [&JANUARY[..], &["--quiet", "--store", &address]].concat();
     let ended = work.with(&database, &arguments).reaching(&bucket).env("AWS_SECRET_ACCESS_KEY", "guessed").finish();
@@ -147,7 +147,7 @@ fn a_run_that_is_terminated_while_it_uploads_leaves_nothing_visible_and_the_next
 
 #[test]
 fn a_bucket_that_is_not_there_and_one_that_cannot_be_reached_are_told_apart() {
-    let ((work, database), bucket) = (demo(), Bucket::new(Server::Moto));
+    let ((work, database), bucket) = (demo(), Bucket::new(S3Server::Moto));
     let arguments = [&JANUARY[..], &["--quiet", "--store", "s3://nobodys/reports"]].concat();
     let ended = work.with(&database, &arguments).reaching(&bucket).finish();
     assert!(
@@ -212,7 +212,7 @@ fn analysts_read_all_months_of_a_bucket_as_they_read_a_folder(bucket: &Bucket) {
 
 #[test]
 fn half_made_files_beside_a_bucket_are_readable_by_nobody_else_and_gone_afterwards() {
-    let ((work, database), bucket) = (demo(), Bucket::new(Server::InProcess));
+    let ((work, database), bucket) = (demo(), Bucket::new(S3Server::InProcess));
     let scratch = work.file("scratch");
     std::fs::create_dir(&scratch).unwrap();
     let address = bucket.address();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use tests::{
-    bucket::{Bucket, Kind, Parts},
+    bucket::{Bucket, Parts, S3Server},
     mount::Mount,
     store_folder::StoreFolder,
     waiting,
@@ -81,7 +81,7 @@ fn with_a_large_workbook() -> (Workplace, &'static str) {
 
 #[test]
 fn an_upload_that_the_bucket_refuses_in_the_middle_is_given_up() {
-    let ((work, large), bucket) = (with_a_large_workbook(), Bucket::new(Kind::InProcess));
+    let ((work, large), bucket) = (with_a_large_workbook(), Bucket::new(S3Server::InProcess));
     let address = bucket.address();
     let copy = || work.command(&["copy", "reports", &address]).reaching(&bucket).finish();
     bucket.set_parts(Parts::Refused);
@@ -99,7 +99,7 @@ fn an_upload_that_the_bucket_refuses_in_the_middle_is_given_up() {
 
 #[test]
 fn an_upload_that_a_signal_ends_is_given_up() {
-    let ((work, large), bucket) = (with_a_large_workbook(), Bucket::new(Kind::InProcess));
+    let ((work, large), bucket) = (with_a_large_workbook(), Bucket::new(S3Server::InProcess));
     bucket.set_parts(Parts::Held);
     let copying = work.command(&["copy", "reports", &bucket.address()]).reaching(&bucket).start();
     waiting::until("the upload has begun", || bucket.has_open_uploads().then_some(()));

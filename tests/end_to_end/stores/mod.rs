@@ -4,16 +4,17 @@
 macro_rules! over_both_servers {
     ($($name:ident),+ $(,)?) => {
         mod moto {
-            $(#[test] fn $name() { super::$name(&::tests::bucket::Bucket::new(::tests::bucket::Kind::Moto)); })+
+            $(#[test] fn $name() { super::$name(&::tests::bucket::Bucket::new(::tests::bucket::S3Server::Moto)); })+
         }
         mod in_process {
-            $(#[test] fn $name() { super::$name(&::tests::bucket::Bucket::new(::tests::bucket::Kind::InProcess)); })+
+            $(#[test] fn $name() { super::$name(&::tests::bucket::Bucket::new(::tests::bucket::S3Server::InProcess)); })+
         }
     };
 }
 
 mod bucket;
 mod copy;
+mod identities;
 mod prune;
 
 use tests::{

@@ -17,7 +17,7 @@ const FOLDER: &str = "monthly";
 
 /// Which S3 server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum S3Server {
     /// Beside the tests: it honours conditional requests, and asks nobody who he is.
     Moto,
     /// Within them: it honours no conditional requests, and checks each request's signature.
@@ -39,11 +39,11 @@ pub enum Parts {
 #[derive(Debug)]
 pub struct Bucket {
     folder: String,
-    server: Server,
+    server: Running,
 }
 
 #[derive(Debug)]
-enum Server {
+enum Running {
     /// At this address, shared by all tests.
     Moto(&'static str),
     /// This bucket's own.
@@ -56,10 +56,10 @@ impl Bucket {
     /// # Panics
     /// When the server can't be started.
     #[must_use]
-    pub fn new(kind: Kind) -> Self {
-        match kind {
-            Kind::Moto => Self { folder: moto::new_folder(), server: Server::Moto(moto::address()) },
-            Kind::InProcess => Self { folder: FOLDER.to_owned(), server: Server::InProcess(InProcess::start()) },
+    pub fn new(server: S3Server) -> Self {
+        match server {
+            S3Server::Moto => Self { folder: moto::new_folder(), server: Running::Moto(moto::address()) },
+            S3Server::InProcess => Self { folder: FOLDER.to_owned(), server: Running::InProcess(InProcess::start()) },
         }
     }
 
@@ -73,8 +73,8 @@ impl Bucket {
     #[must_use]
     pub fn endpoint(&self) -> String {
         match &self.server {
-            Server::Moto(address) => format!("http://{address}"),
-            Server::InProcess(server) => format!("http://{}", server.address),
+            Running::Moto(address) => format!("http://{address}"),
+            Running::InProcess(server) => format!("http://{}", server.address),
         }
     }
 
@@ -97,8 +97,8 @@ impl Bucket {
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
         match &self.server {
-            Server::Moto(address) => moto::paths(address, &self.folder),
-            Server::InProcess(server) => StoreFolder::new(server.objects().join(&self.folder)).paths(),
+            Running::Moto(address) => moto::paths(address, &self.folder),
+            Running::InProcess(server) => StoreFolder::new(server.objects().join(&self.folder)).paths(),
         }
     }
 
@@ -109,8 +109,8 @@ impl Bucket {
     #[must_use]
     pub fn has_open_uploads(&self) -> bool {
         match &self.server {
-            Server::Moto(address) => moto::has_open_uploads(address, &self.folder),
-            Server::InProcess(server) => server.has_open_uploads(),
+            Running::Moto(address) => moto::has_open_uploads(address, &self.folder),
+            Running::InProcess(server) => server.has_open_uploads(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Bucket {
     /// # Panics
     /// When the server is another.
     pub fn set_parts(&self, parts: Parts) {
-        let Server::InProcess(server) = &self.server else { panic!("moto takes whatever comes") };
+        let Running::InProcess(server) = &self.server else { panic!("moto takes whatever comes") };
         *server.parts.lock().unwrap() = parts;
     }
 
@@ -131,8 +131,8 @@ impl Bucket {
     #[track_caller]
     pub fn read(&self, path: &str) -> Vec<u8> {
         match &self.server {
-            Server::Moto(address) => moto::read(address, &self.folder, path),
-            Server::InProcess(server) => std::fs::read(server.objects().join(&self.folder).join(path)).unwrap(),
+            Running::Moto(address) => moto::read(address, &self.folder, path),
+            Running::InProcess(server) => std::fs::read(server.objects().join(&self.folder).join(path)).unwrap(),
         }
     }
 }

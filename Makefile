@@ -129,7 +129,7 @@ doc:
 tidy: program
 	.ci/tidy "$(TARGET)/release"
 
-# An hour and 20 GB of disk for a while, as root: the program at its full sizes, for docs/figures.md.
+# Three quarters of an hour and 20 GB of disk for a while, as root: the program at its full sizes, for docs/figures.md.
 figures: prepare program
 	"$(TARGET)/release/figures"
 	"$(TARGET)/release/figures" --lake
@@ -138,7 +138,7 @@ figures: prepare program
 load: prepare program
 	"$(TARGET)/release/figures" --server
 
-# Three quarters of an hour of these: three years of a million tickets a month, and how well they are read.
+# Half of these: three years of a million tickets a month, and how well they are read.
 lake: prepare program
 	"$(TARGET)/release/figures" --lake
 
